@@ -1,0 +1,71 @@
+/*
+ * options.h - the command line, the same for every stage.
+ *
+ *   STAGE --config=FILE.yaml --data=FILE.h5 --in=FILE.h5... --out=FILE.h5
+ *         [--threads=N] [--quiet] [--help] [--version]
+ *
+ * Nothing positional, nothing from the working directory. A program lists its options in
+ * one table; --help is made from it. All problems are listed before exit 2.
+ */
+#ifndef BASE_OPTIONS_H
+#define BASE_OPTIONS_H
+
+#include <stdbool.h>
+
+enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_TEXTS, OPTION_COUNT };
+enum { OPTION_TEXTS_MAX = 16 };
+
+struct option_texts {
+    int n;
+    const char *text[OPTION_TEXTS_MAX];
+};
+
+/* One row: `--name=VALUE  help`; `value` points to bool, const char *, struct
+ * option_texts or int (OPTION_COUNT, >= 1) that keeps its value when not given. */
+struct option_row {
+    const char *name, *value_name; /* value_name NULL for a flag */
+    enum option_kind kind;
+    void *value;
+    bool required;
+    const char *help;
+};
+
+struct program {
+    const char *name;    /* "greedy" */
+    const char *purpose; /* one line for --help */
+    const char *example; /* a command that runs as it stands */
+};
+
+/* The options that every stage has. */
+struct options {
+    const char *config, *data, *out;
+    struct option_texts in;
+    int threads; /* 0 = decide, see threads.h */
+    bool quiet;
+};
+
+/*
+ * Parses or exits: --help and --version print to stdout and exit 0, mistakes are all
+ * listed and exit 2. `rows` ends with a row whose name is NULL. Also sets the program's
+ * name and quietness for the log (rows named "quiet" do that).
+ */
+void options_parse(const struct program *program, const struct option_row *rows, int argc,
+                   char **argv);
+
+/* The rows of struct options for one stage; inputs: how many --in are needed (0 hides). */
+#define OPTIONS_STAGE_ROWS(options, inputs)                                            \
+    {"config", "FILE.yaml", OPTION_TEXT, &(options).config, true,                      \
+     "the stage's effective settings"},                                                \
+        {"data", "FILE.h5", OPTION_TEXT, &(options).data, true,                        \
+         "images and labels, made by prepare"},                                        \
+        {"in", "FILE.h5", OPTION_TEXTS, &(options).in, (inputs) > 0,                   \
+         "artifact to start from"},                                                    \
+        {"out", "FILE.h5", OPTION_TEXT, &(options).out, true, "artifact to make"},     \
+        {"threads", "N", OPTION_COUNT, &(options).threads, false,                      \
+         "threads (default: SLURM_CPUS_PER_TASK, or all allowed processors)"},         \
+    {                                                                                  \
+        "quiet", NULL, OPTION_FLAG, &(options).quiet, false,                           \
+            "warnings and errors only"                                                 \
+    }
+
+#endif

@@ -1,0 +1,108 @@
+# How the C programs are compiled. Included by pipeline.mk, which says what runs when.
+#
+#   VARIANT=release|debug|san   optimised | -O0 -g | address and undefined-behaviour
+#                               sanitizers
+#   CC=gcc|clang                any C11 compiler with GNU vector extensions and OpenMP
+#   WERROR=1                    warnings are errors (as in CI)
+#
+# Objects and programs go to stages/build/$(VARIANT); nothing is written elsewhere.
+# The compiler writes the header dependencies (-MMD), so no list is kept by hand.
+
+VARIANT ?= release
+BUILD_ROOT ?= stages/build
+BUILD := $(BUILD_ROOT)/$(VARIANT)
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+# The one place for the processor: everything except the kernels is compiled for this
+# baseline, so that programs built on a login node run on every compute node. The
+# kernels are compiled three times (KERNEL_ISAS) and chosen at run time.
+MARCH ?= -march=x86-64 -mtune=generic
+KERNEL_ISAS := avx512 avx2 baseline
+KERNEL_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -DKERNEL_WIDTH=16
+KERNEL_avx2 := -march=x86-64-v3 -DKERNEL_WIDTH=8
+KERNEL_baseline := $(MARCH) -DKERNEL_WIDTH=4
+
+VARIANT_release := -O2 -g1
+VARIANT_debug := -O0 -g
+VARIANT_san := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
+ifeq ($(VARIANT_$(VARIANT)),)
+$(error VARIANT is '$(VARIANT)', expected release, debug or san)
+endif
+
+PACKAGES := hdf5 openblas yaml-0.1 zlib
+PKG_CONFIG ?= pkg-config
+# Lazy, so that `make help` and the set-up work before any library is installed.
+PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
+PACKAGE_LIBS = $(eval PACKAGE_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PACKAGE_LIBS)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Wwrite-strings -Wdouble-promotion $(if $(WERROR),-Werror)
+# Contraction is off outside the kernels: the same source then gives the same bits
+# whatever the compiler makes of it.
+CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(VARIANT_$(VARIANT)) -fopenmp \
+	-ffp-contract=off -Istages $(PACKAGE_CFLAGS) $(CFLAGS)
+LDLIBS_ALL = $(PACKAGE_LIBS) -lm
+
+LIB_SOURCES := $(wildcard stages/base/*.c stages/io/*.c stages/nas/*.c stages/net/*.c) \
+	$(filter-out %/kernels.c,$(wildcard stages/tensor/*.c))
+LIB_OBJECTS := $(LIB_SOURCES:stages/%.c=$(BUILD)/%.o) \
+	$(if $(wildcard stages/tensor/kernels.c),$(KERNEL_ISAS:%=$(BUILD)/tensor/kernels_%.o))
+LIB := $(BUILD)/libgreedynas.a
+PROGRAM_SOURCES := $(wildcard stages/*.c)
+PROGRAMS := $(PROGRAM_SOURCES:stages/%.c=$(BUILD)/%)
+
+UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
+UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/%)
+REF_OBJECTS := $(patsubst tests/ref/%.c,$(BUILD)/tests/ref/%.o,$(wildcard tests/ref/*.c))
+BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+TEST_PACKAGES := cmocka
+TEST_CFLAGS = -Itests $(shell $(PKG_CONFIG) --cflags $(TEST_PACKAGES))
+TEST_LIBS = $(shell $(PKG_CONFIG) --libs $(TEST_PACKAGES))
+
+.PHONY: programs unit-programs bench-programs
+programs: $(PROGRAMS)
+unit-programs: $(UNIT_TESTS)
+bench-programs: $(BENCH_PROGRAMS)
+
+# What was this compiled with? Written when it changes, so that a new commit or new
+# flags recompile the one file that says so in every artifact.
+BUILD_ID = "$(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)" \
+	"$(shell $(CC) --version | head -n 1)" "$(VARIANT) $(strip $(VARIANT_$(VARIANT)) $(MARCH))"
+$(BUILD)/build_id: FORCE
+	@mkdir -p $(@D)
+	@printf '%s|%s|%s' $(BUILD_ID) | cmp -s - $@ || printf '%s|%s|%s' $(BUILD_ID) > $@
+FORCE:
+$(BUILD)/base/build_info.o: $(BUILD)/build_id
+$(BUILD)/base/build_info.o: private CFLAGS += -DBUILD_ID='"$(shell cat $(BUILD)/build_id)"'
+
+$(BUILD)/%.o: stages/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tensor/kernels_%.o: stages/tensor/kernels.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(KERNEL_$*) -ffp-contract=fast -DKERNEL_ISA=$* -MMD -MP -c -o $@ $<
+
+$(LIB): $(LIB_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(LIB)
+	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+$(BUILD)/tests/ref/%.o: tests/ref/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(UNIT_TESTS): $(BUILD)/tests/%: tests/unit/%.c $(REF_OBJECTS) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(TEST_CFLAGS) -MMD -MP -o $@ $^ $(LDLIBS_ALL) $(TEST_LIBS)
+
+$(BENCH_PROGRAMS): $(BUILD)/bench/%: tests/bench/%.c $(REF_OBJECTS) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(TEST_CFLAGS) -MMD -MP -o $@ $^ $(LDLIBS_ALL)
+
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

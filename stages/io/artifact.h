@@ -1,0 +1,96 @@
+/*
+ * artifact.h - a stage's result: one HDF5 file that explains itself.
+ *
+ * Written under a temporary name, closed, flushed to disk and renamed last: a file under
+ * its final name is complete and is never changed afterwards. Root attributes say what
+ * made it: stage, format, code, libraries, config (the effective YAML), inputs (path and
+ * digest of each), seed, threads, cpu, started, finished, digest. Every array carries
+ * `description` and `units` and is checksummed (Fletcher32, chunked).
+ *
+ * The digest is over the names, types, shapes and bytes of all arrays and of the scalars
+ * written with artifact_write_*(), except those in the group "measured" (times and rates,
+ * which differ from run to run): two runs with the same bits have the same digest.
+ *
+ * Every call that fails at the file level dies with the file's name, what was found and
+ * what was expected. One thread at a time (HDF5 is not thread-safe).
+ */
+#ifndef IO_ARTIFACT_H
+#define IO_ARTIFACT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { ARTIFACT_FORMAT = 1, ARTIFACT_DIGEST_SIZE = 72, ARTIFACT_RANK_MAX = 5 };
+
+enum array_type { ARRAY_F32, ARRAY_F64, ARRAY_I32, ARRAY_I64, ARRAY_U8, ARRAY_TEXT };
+
+/* What made the file. `in` are the files it was made from, recorded with their digest. */
+struct artifact_origin {
+    const char *stage;  /* "greedy" */
+    const char *config; /* the effective YAML, as text; may be "" */
+    uint64_t seed;
+    int threads;
+    const char *const *in;
+    int n_in;
+};
+
+struct artifact; /* being written or read */
+
+struct artifact *artifact_create(const char *path, const struct artifact_origin *origin);
+/*
+ * Writes an array under "group/name" (groups are made as needed); data is dense,
+ * row-major; ARRAY_TEXT data is `const char *const *`. A dimension may be 0.
+ */
+void artifact_write(struct artifact *artifact, const char *name, enum array_type type,
+                    int rank, const size_t *shape, const void *data, const char *units,
+                    const char *description);
+/* Rank-1 and scalar forms. */
+void artifact_write_vector(struct artifact *artifact, const char *name,
+                           enum array_type type, size_t n, const void *data,
+                           const char *units, const char *description);
+void artifact_write_f64(struct artifact *artifact, const char *name, double value,
+                        const char *units, const char *description);
+void artifact_write_i64(struct artifact *artifact, const char *name, int64_t value,
+                        const char *units, const char *description);
+void artifact_write_text(struct artifact *artifact, const char *name, const char *value,
+                         const char *description);
+/* An attribute `description` on a group that was made by writing into it. */
+void artifact_describe(struct artifact *artifact, const char *group,
+                       const char *description);
+/* Digest, finished date, close, fsync, rename, fsync of the folder. Frees. */
+void artifact_commit(struct artifact *artifact);
+/* Gives up: closes and removes the temporary file. Frees. NULL is allowed. */
+void artifact_abandon(struct artifact *artifact);
+
+/*
+ * Opens a complete artifact made by `stage` (NULL: any) and checks format, completeness
+ * and the checksums of what is read. Dies with what was found and what was expected.
+ */
+struct artifact *artifact_open(const char *path, const char *stage);
+void artifact_close(struct artifact *artifact); /* NULL is allowed */
+const char *artifact_path(const struct artifact *artifact);
+
+/* Shape of an array; returns its rank; -1 if there is none of that name. */
+int artifact_shape(struct artifact *artifact, const char *name,
+                   size_t shape[ARTIFACT_RANK_MAX]);
+bool artifact_has(struct artifact *artifact, const char *name);
+/* Reads into `data`; shape and type have to match (die otherwise; any integer converts
+ * to any wider integer, f32 to f64). */
+void artifact_read(struct artifact *artifact, const char *name, enum array_type type,
+                   int rank, const size_t *shape, void *data);
+double artifact_read_f64(struct artifact *artifact, const char *name);
+int64_t artifact_read_i64(struct artifact *artifact, const char *name);
+/* A text scalar or a root attribute of text; the caller frees; NULL if absent. */
+char *artifact_read_text(struct artifact *artifact, const char *name);
+char *artifact_attribute(struct artifact *artifact, const char *name);
+/* All strings of an ARRAY_TEXT vector: *n of them, one free() for the whole. */
+char **artifact_read_texts(struct artifact *artifact, const char *name, size_t *n);
+/* The digest that was recorded: "sha256:..." or similar. */
+void artifact_digest(struct artifact *artifact, char digest[ARTIFACT_DIGEST_SIZE]);
+
+/* Reads every array (which checks every checksum) and compares the digest. Returns NULL
+ * if all is well, else a message that the caller frees. Never dies. */
+char *artifact_verify(const char *path);
+
+#endif

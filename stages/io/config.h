@@ -1,0 +1,164 @@
+/*
+ * config.h - the settings of an experiment, read from one YAML file.
+ *
+ * Every setting is one row of the table in config.c (name, type, range, default, which
+ * stages use it, what it does) and one field here. All problems are reported at once as
+ * `file:line:column: message` and the program exits 2: unknown, duplicate, mistyped,
+ * out-of-range and contradictory settings. configs/reference.yaml lists every row.
+ */
+#ifndef IO_CONFIG_H
+#define IO_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum {
+    CONFIG_SPACE_STAGES_MAX = 16,
+    CONFIG_FIXED_MAX = 8,
+    CONFIG_CHOICES_MAX = 64,
+    CONFIG_LIST_MAX = 16,
+    CONFIG_TOKEN_SIZE = 16,
+};
+
+struct augment_config {
+    int pad_crop; /* pixels of zero padding on each side, then a random crop; 0 = off */
+    bool flip;    /* left-right, every second image on average */
+};
+
+struct dataset_config {
+    const char *name;   /* data/<name>.h5 */
+    const char *format; /* "idx" */
+    const char *source; /* folder */
+    int validation_per_class;
+    struct augment_config augment;
+};
+
+struct space_stage_config {
+    int channels, repeat, stride; /* the stride is the first block's */
+};
+
+struct fixed_config {
+    char op[CONFIG_TOKEN_SIZE]; /* a token: k3e1 */
+    int channels, repeat, stride;
+};
+
+struct space_config {
+    int input[3]; /* height, width, channels */
+    int classes;
+    const char *activation; /* of the blocks: relu, relu6, hswish, swish */
+    struct {
+        int channels, kernel, stride;
+        const char *activation; /* "" = the blocks' */
+    } stem;
+    int n_fixed; /* blocks before the searchable ones */
+    struct fixed_config fixed[CONFIG_FIXED_MAX];
+    int n_stages;
+    struct space_stage_config stages[CONFIG_SPACE_STAGES_MAX];
+    /* The choices as tokens, in order ("k3e3", "k5e6s", "id"): written as such a list, or
+     * made from {kernels, expansions, squeeze_excite, identity}: for each SE value, each
+     * kernel, each expansion; identity last. The effective YAML has the list. */
+    int n_choices;
+    char choices[CONFIG_CHOICES_MAX][CONFIG_TOKEN_SIZE];
+    struct {
+        double ratio;
+        const char *of;         /* "expanded" or "input": whose width the ratio is of */
+        const char *activation; /* between its two convolutions */
+        const char *gate;       /* hsigmoid, sigmoid */
+    } squeeze_excite;
+    struct {
+        int channels;           /* of the last 1x1 convolution; 0 = none */
+        const char *activation; /* "" = the blocks' */
+    } head;
+};
+
+/* One schedule for warm-up and greedy. */
+struct supernet_config {
+    int batch, steps; /* steps of both stages together */
+    double learning_rate, momentum, weight_decay, label_smoothing;
+    int lr_ramp;       /* steps of linear rise from 0 before the cosine; 0 = none */
+    double bn_momentum; /* weight of the new batch in the running statistics */
+};
+
+/* Limits on a path; 0 = none. FLOPs are multiply-adds (nas/cost.h). */
+struct constraint_config {
+    double flops, params;
+};
+
+struct sampling_config {
+    struct constraint_config constraint; /* on what training draws; off by default */
+};
+
+struct warmup_config {
+    int steps;
+};
+
+struct greedy_config {
+    int sampled_paths, kept_paths; /* m and k of Algorithm 1 */
+    int surrogate_images;          /* validation images that score one round */
+    int pool_size;
+    struct {
+        double from, to;
+        int ramp_steps; /* 0 = to the end of the budget */
+    } epsilon;
+    struct {
+        double alpha; /* stop when the pool's turnover falls to this */
+        int window;   /* in steps; 0 = one epoch */
+    } stop;
+    bool filter;           /* off: every drawn path is trained (Table 4) */
+    bool sample_from_pool; /* off: epsilon is 0 throughout */
+    bool stop_by_turnover; /* off: the step budget alone ends training */
+    bool refresh_losses;   /* a path drawn again takes its newest loss */
+};
+
+struct search_config {
+    const char *algorithm; /* "nsga2" or "random" */
+    int population, generations;
+    double mutation;           /* chance of each gene to be re-drawn */
+    bool initialise_from_pool; /* else random */
+    struct constraint_config constraints;
+    const char *bn; /* "batch" or "recalibrate": statistics while judging a path */
+    int recalibrate_images;
+    int validation_images; /* 0 = all of them */
+    int batch;             /* images per batch while judging */
+    int random_paths;      /* budget of "random" */
+};
+
+struct checkpoint_config {
+    double seconds; /* a checkpoint at least this often */
+    int steps;      /* and every so many steps; 0 = by time alone */
+};
+
+struct config {
+    uint64_t seed;
+    struct dataset_config dataset;
+    struct space_config space;
+    struct supernet_config supernet;
+    struct sampling_config sampling;
+    struct warmup_config warmup;
+    struct greedy_config greedy;
+    struct search_config search;
+    struct checkpoint_config checkpoint;
+};
+
+/*
+ * Reads `path`, applies the overrides ("search.population=20", each its own string),
+ * fills defaults, checks everything. On any problem all are printed and the program
+ * exits 2. The result owns its strings; config_free() ends it.
+ */
+struct config *config_load(const char *path, const char *const *overrides,
+                           int n_overrides);
+void config_free(struct config *config); /* NULL is allowed */
+
+/*
+ * The effective YAML of one stage ("greedy"): every setting it uses, defaults included,
+ * in the table's order; NULL: of all stages. Reads back to the same values. The caller
+ * frees. Dies on an unknown stage name (config_stage_known() asks).
+ */
+char *config_effective(const struct config *config, const char *stage);
+bool config_stage_known(const char *stage);
+
+/* The text of configs/reference.yaml: every row with default, range and what it does. */
+void config_write_reference(FILE *out);
+
+#endif

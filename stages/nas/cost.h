@@ -1,0 +1,43 @@
+/*
+ * cost.h - FLOPs and parameters of a path, exactly.
+ *
+ * "FLOPs" are multiply-adds of convolutions, the linear layer and SE's convolutions for
+ * one image, as the papers count; parameters are their weights and biases and BN's two
+ * per channel. Both are sums over layers, so the extremes of the space are exact too.
+ */
+#ifndef NAS_COST_H
+#define NAS_COST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "nas/path.h"
+
+struct cost {
+    int64_t flops, params;
+};
+
+/* Every (layer, op) cost of a space, and of what all paths share. */
+struct cost_table {
+    int n_layers, n_ops;
+    struct cost shared; /* stem, fixed blocks, head, classifier */
+    struct cost op[SPACE_LAYERS_MAX][SPACE_OPS_MAX];
+};
+
+void cost_table_init(struct cost_table *table, const struct space *space);
+struct cost cost_of_block(const struct space *space, const struct op *op,
+                          const struct block_place *place);
+struct cost cost_of_path(const struct cost_table *table, const struct path *path);
+/* The least and the most any path has, each of the two figures by itself. */
+void cost_range(const struct cost_table *table, struct cost *least, struct cost *most);
+/* All weights of the supernet: shared + every op of every layer. */
+int64_t cost_supernet_params(const struct cost_table *table);
+
+/* Does the path respect the limits (0 = no limit)? */
+bool cost_feasible(const struct cost *cost, const struct constraint_config *limit);
+/* NULL if some path may be feasible, else a message with the space's minimum; caller
+ * frees. Checks each limit by itself and the two together on the cheapest path. */
+char *cost_infeasible(const struct cost_table *table,
+                      const struct constraint_config *limit);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * nsga2.h - NSGA-II (Deb et al., 2002) over paths; minimises every objective.
+ *
+ * Knows nothing of networks: `evaluate` gets a list of paths it has not seen before and
+ * fills their objectives. No path is evaluated twice; infeasible ones are rejected before
+ * evaluation. The initial population counts as generation 0. Uniform crossover, mutation
+ * to a different op with at least one change, binary tournaments, and one total order for
+ * ties (objectives, then genotype). Random numbers depend on (seed, generation) alone.
+ */
+#ifndef NAS_NSGA2_H
+#define NAS_NSGA2_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "nas/path.h"
+
+enum { NSGA2_OBJECTIVES_MAX = 4 };
+
+struct individual {
+    struct path path;
+    double objective[NSGA2_OBJECTIVES_MAX];
+    int front;       /* 0 = not dominated */
+    double crowding; /* INFINITY at both ends of its front */
+};
+
+struct nsga2_problem {
+    const struct space *space;
+    int n_objectives;
+    bool (*feasible)(const struct path *path, void *context);
+    /* Fills objective[i] for each of n paths. Called once per generation. */
+    void (*evaluate)(const struct path *path, int n,
+                     double (*objective)[NSGA2_OBJECTIVES_MAX], void *context);
+    void *context;
+};
+
+struct nsga2_settings {
+    int population, generations;
+    double mutation;
+    uint64_t seed;
+};
+
+struct nsga2;
+struct nsga2 *nsga2_create(const struct nsga2_problem *problem,
+                           const struct nsga2_settings *settings);
+void nsga2_free(struct nsga2 *nsga2); /* NULL is allowed */
+
+/* Generation 0: the first feasible, distinct paths of `initial` in order, topped up with
+ * random feasible ones. Returns how many came from `initial`. */
+int nsga2_start(struct nsga2 *nsga2, const struct path *initial, int n_initial);
+/* One generation: offspring, evaluation, survivors. False when all generations are done
+ * or the space has no new feasible path left. */
+bool nsga2_advance(struct nsga2 *nsga2);
+int nsga2_generation(const struct nsga2 *nsga2);
+/* The current population, sorted by (front, crowding descending, total order). */
+int nsga2_population(const struct nsga2 *nsga2, const struct individual **individuals);
+
+/* Everything that was evaluated, in order; generation[i] is when. */
+long nsga2_evaluated(const struct nsga2 *nsga2, const struct individual **individuals,
+                     const int **generation);
+/* Offspring drawn and thrown away, because infeasible or seen before. */
+int64_t nsga2_rejected_infeasible(const struct nsga2 *nsga2);
+int64_t nsga2_rejected_duplicate(const struct nsga2 *nsga2);
+
+/* For checkpoints: sets the state after generation `generation` from what the accessors
+ * above gave. Continues bit for bit. */
+void nsga2_restore(struct nsga2 *nsga2, int generation,
+                   const struct individual *population, int n,
+                   const struct individual *evaluated, const int *evaluated_generation,
+                   long n_evaluated, int64_t rejected_infeasible,
+                   int64_t rejected_duplicate);
+
+/* The building blocks, for tests and reports. Fast non-dominated sort: sets .front. */
+int nsga2_sort_fronts(struct individual *individuals, int n, int n_objectives);
+/* Crowding within each front; fronts have to be set. */
+void nsga2_crowding(struct individual *individuals, int n, int n_objectives);
+bool nsga2_dominates(const double *a, const double *b, int n_objectives);
+/* Area dominated between the points and the reference; two objectives, minimised. */
+double nsga2_hypervolume(const double (*points)[2], int n, const double reference[2]);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * sampler.h - which paths are trained: uniform over the space, or with probability
+ * epsilon uniform over the candidate pool (Eq. 8).
+ *
+ * Draws are a function of (seed, number): nothing to save, nothing to resume.
+ */
+#ifndef NAS_SAMPLER_H
+#define NAS_SAMPLER_H
+
+#include "base/rng.h"
+#include "nas/cost.h"
+#include "nas/pool.h"
+
+struct sampler {
+    const struct space *space;
+    const struct cost_table *cost;
+    struct constraint_config constraint; /* zeros: none */
+    int64_t drawn, rejected;             /* counters for the report */
+};
+
+void sampler_init(struct sampler *sampler, const struct space *space,
+                  const struct cost_table *cost,
+                  const struct constraint_config *constraint);
+/* One uniform (feasible) path. Dies after 1,000,000 rejections in a row, saying so. */
+void sampler_uniform(struct sampler *sampler, struct rng *rng, struct path *path);
+/*
+ * n distinct paths, each from the pool with probability epsilon, else uniform. The pool
+ * may be NULL or empty. If the space has fewer than n distinct feasible paths, repeats
+ * are allowed after 1000 attempts for a place. from_pool[n] (may be NULL) says which.
+ */
+void sampler_mixture(struct sampler *sampler, struct rng *rng, const struct pool *pool,
+                     double epsilon, int n, struct path *path, bool *from_pool);
+
+#endif
