@@ -17,7 +17,7 @@ endif
 
 # The one place for the processor: everything except the kernels is compiled for this
 # baseline, so that programs built on a login node run on every compute node. The
-# kernels are compiled three times (KERNEL_ISAS) and chosen at run time.
+# *_kernels.c files are compiled three times (KERNEL_ISAS) and chosen at run time.
 MARCH ?= -march=x86-64 -mtune=generic
 KERNEL_ISAS := avx512 avx2 baseline
 KERNEL_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -DKERNEL_WIDTH=16
@@ -47,9 +47,10 @@ CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(VARIANT_$(VARIANT)) -fopenmp \
 LDLIBS_ALL = $(PACKAGE_LIBS) -lm
 
 LIB_SOURCES := $(wildcard stages/base/*.c stages/io/*.c stages/nas/*.c stages/net/*.c) \
-	$(filter-out %/kernels.c,$(wildcard stages/tensor/*.c))
+	$(filter-out %_kernels.c,$(wildcard stages/tensor/*.c))
+KERNEL_SOURCES := $(wildcard stages/tensor/*_kernels.c)
 LIB_OBJECTS := $(LIB_SOURCES:stages/%.c=$(BUILD)/%.o) \
-	$(if $(wildcard stages/tensor/kernels.c),$(KERNEL_ISAS:%=$(BUILD)/tensor/kernels_%.o))
+	$(foreach isa,$(KERNEL_ISAS),$(KERNEL_SOURCES:stages/%.c=$(BUILD)/%.$(isa).o))
 LIB := $(BUILD)/libgreedynas.a
 PROGRAM_SOURCES := $(wildcard stages/*.c)
 PROGRAMS := $(PROGRAM_SOURCES:stages/%.c=$(BUILD)/%)
@@ -82,9 +83,13 @@ $(BUILD)/%.o: stages/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tensor/kernels_%.o: stages/tensor/kernels.c
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(KERNEL_$*) -ffp-contract=fast -DKERNEL_ISA=$* -MMD -MP -c -o $@ $<
+define KERNEL_RULE
+$(BUILD)/tensor/%_kernels.$(1).o: stages/tensor/%_kernels.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS_ALL) $$(KERNEL_$(1)) -ffp-contract=fast -DKERNEL_ISA=$(1) -MMD -MP \
+		-c -o $$@ $$<
+endef
+$(foreach isa,$(KERNEL_ISAS),$(eval $(call KERNEL_RULE,$(isa))))
 
 $(LIB): $(LIB_OBJECTS)
 	@rm -f $@
