@@ -3,7 +3,8 @@
  *
  * Three kinds of trouble: the user asked wrong (die_asked_wrong, exit 2), the world is
  * wrong (die, exit 1), we are wrong (BUG, abort). Every line goes to stderr as
- * `greedy: message`; stdout stays free for a program's product. Any thread.
+ * `greedy: message` (a message of several lines: each of them); stdout stays free for a
+ * program's product. Any thread.
  */
 #ifndef BASE_DIE_H
 #define BASE_DIE_H
@@ -29,10 +30,13 @@ bool log_quiet(void);
 
 void log_info(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_warning(const char *format, ...) PRINTF_LIKE(1, 2);
+/* A progress bar stands on the terminal's last line: the next line written wipes it. */
+void log_set_bar(bool shown);
 
 /*
  * Called once by die(), with the finished message, before the process ends: a stage
- * writes it into its status record, so that `make status` can say why.
+ * writes it into its status record, so that `make status` can say why. A die() inside the
+ * hook ends the process on the spot, exit handlers unrun.
  */
 void die_set_hook(void (*hook)(const char *message));
 
