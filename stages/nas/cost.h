@@ -35,8 +35,12 @@ int64_t cost_supernet_params(const struct cost_table *table);
 
 /* Does the path respect the limits (0 = no limit)? */
 bool cost_feasible(const struct cost *cost, const struct constraint_config *limit);
-/* NULL if some path may be feasible, else a message with the space's minimum; caller
- * frees. Checks each limit by itself and the two together on the cheapest path. */
+/*
+ * NULL if some path may be feasible, else a message with the space's minimum; the
+ * caller frees. Exact for one limit. For both at once it can prove that no path meets
+ * them, or find one that does; in the narrow gap between (ops that trade FLOPs for
+ * parameters) it answers NULL, and the sampler has the last word.
+ */
 char *cost_infeasible(const struct cost_table *table,
                       const struct constraint_config *limit);
 

@@ -2,10 +2,11 @@
  * nsga2.h - NSGA-II (Deb et al., 2002) over paths; minimises every objective.
  *
  * Knows nothing of networks: `evaluate` gets a list of paths it has not seen before and
- * fills their objectives. No path is evaluated twice; infeasible ones are rejected before
- * evaluation. The initial population counts as generation 0. Uniform crossover, mutation
- * to a different op with at least one change, binary tournaments, and one total order for
- * ties (objectives, then genotype). Random numbers depend on (seed, generation) alone.
+ * fills their objectives. No path is evaluated twice; infeasible ones are rejected
+ * before evaluation. The initial population counts as generation 0. Uniform crossover,
+ * mutation to a different op with at least one change, binary tournaments, and one
+ * total order for ties (objectives, then genotype). Random numbers depend on (seed,
+ * generation) alone.
  */
 #ifndef NAS_NSGA2_H
 #define NAS_NSGA2_H
@@ -45,8 +46,8 @@ struct nsga2 *nsga2_create(const struct nsga2_problem *problem,
                            const struct nsga2_settings *settings);
 void nsga2_free(struct nsga2 *nsga2); /* NULL is allowed */
 
-/* Generation 0: the first feasible, distinct paths of `initial` in order, topped up with
- * random feasible ones. Returns how many came from `initial`. */
+/* Generation 0: the first feasible, distinct paths of `initial` in order, topped up
+ * with random feasible ones. Returns how many came from `initial`. */
 int nsga2_start(struct nsga2 *nsga2, const struct path *initial, int n_initial);
 /* One generation: offspring, evaluation, survivors. False when all generations are done
  * or the space has no new feasible path left. */

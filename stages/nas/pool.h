@@ -1,10 +1,10 @@
 /*
  * pool.h - the candidate pool: the best paths met so far, and their loss (Section 3.3).
  *
- * Greedy training draws from it to exploit what it has learnt (sampler.h), stops when it
- * settles, and hands it to the search as the first population. At most `capacity` paths,
- * those with the lowest loss; a path is in it once. Ties are broken by genotype, so the
- * order never depends on history.
+ * Greedy training draws from it to exploit what it has learnt (sampler.h), stops when
+ * it settles, and hands it to the search as the first population. At most `capacity`
+ * paths, those with the lowest loss; a path is in it once. Ties are broken by genotype,
+ * so the order never depends on history.
  *
  * A pool owns copies of its paths. One thread at a time.
  */
@@ -35,8 +35,8 @@ const struct path *pool_at(const struct pool *pool, int i, double *loss);
 
 /*
  * Turnover (Eq. 10 as corrected): the share of today's pool that was not in it `window`
- * steps ago, |P \ P_t| / |P|. Call pool_remember(step) once a round; turnover is 1 until
- * a remembered pool is old enough. A pool that is not full has turnover 1.
+ * steps ago, |P \ P_t| / |P|. Call pool_remember(step) once a round; turnover is 1
+ * until a remembered pool is old enough. A pool that is not full has turnover 1.
  */
 void pool_remember(struct pool *pool, int64_t step, int64_t window);
 double pool_turnover(const struct pool *pool, int64_t step, int64_t window);
@@ -45,7 +45,7 @@ double pool_turnover(const struct pool *pool, int64_t step, int64_t window);
  * frees: n pools, step[n], size[n], and all their paths one after another. */
 void pool_history(const struct pool *pool, int *n, int64_t **step, int **size,
                   struct path **paths);
-void pool_restore_history(struct pool *pool, int n, const int64_t *step, const int *size,
-                          const struct path *paths);
+void pool_restore_history(struct pool *pool, int n, const int64_t *step,
+                          const int *size, const struct path *paths);
 
 #endif

@@ -2,8 +2,8 @@
  * rank.h - how well two rankings agree (Table 3).
  *
  * Orientation: pass values that mean the same way up (accuracy, and minus loss). Ties
- * count in neither direction (tau-b) or share the average rank (rho). NAN for fewer than
- * two items, a constant input, or any NAN among the values.
+ * count in neither direction (tau-b) or share the average rank (rho). NAN for fewer
+ * than two items, a constant input, or any NAN among the values.
  */
 #ifndef NAS_RANK_H
 #define NAS_RANK_H
@@ -15,8 +15,8 @@
 double rank_kendall(const double *a, const double *b, size_t n);
 /* Spearman's rho: Pearson's correlation of average ranks. */
 double rank_spearman(const double *a, const double *b, size_t n);
-/* Percentile bootstrap interval of `statistic` at `level` (0.95) from `draws` resamples;
- * keyed by seed. */
+/* Percentile bootstrap interval of `statistic` at `level` (0.95) from `draws`
+ * resamples; keyed by seed. */
 void rank_bootstrap(double (*statistic)(const double *, const double *, size_t),
                     const double *a, const double *b, size_t n, int draws, double level,
                     uint64_t seed, double *low, double *high);

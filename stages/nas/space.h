@@ -41,8 +41,8 @@ struct fixed_block {
 };
 
 struct space {
-    int h, w, c, classes;        /* input image */
-    struct block_place stem;     /* a dense convolution stem_kernel x stem_kernel */
+    int h, w, c, classes;    /* input image */
+    struct block_place stem; /* a dense convolution stem_kernel x stem_kernel */
     int stem_kernel;
     int n_fixed;
     struct fixed_block fixed[SPACE_LAYERS_MAX];
@@ -50,22 +50,25 @@ struct space {
     struct block_place layer[SPACE_LAYERS_MAX]; /* the searchable layers */
     int layer_stage[SPACE_LAYERS_MAX];          /* which config stage each belongs to */
     struct op op[SPACE_OPS_MAX];                /* the same choices in every layer */
-    int head_channels; /* 0 = no head convolution: the last layer is pooled */
-    int head_h, head_w, head_c;                 /* its input */
+    int head_channels;          /* 0 = no head convolution: the last layer is pooled */
+    int head_h, head_w, head_c; /* its input */
     double se_ratio;
-    bool se_of_input; /* the ratio is of the block's input width, else the expanded one */
+    bool se_of_input; /* the ratio is of the block's input width, else the expanded one
+                       */
 };
 
 /* The config was checked when it was read: what is left to fail here is a BUG. */
 void space_init(struct space *space, const struct space_config *config);
-/* Parses "k5e3s"; false if it is not a token. */
+/* Parses "k5e3s"; false if it is not a token. Kernels are 3, 5 and 7; each op has one
+ * spelling ("k05e3" is none). */
 bool op_parse(const char *token, struct op *op);
-/* Channels between the two convolutions of SE: max(1, (int)(ratio * width)). */
+/* Channels between the two convolutions of SE: max(1, (int)(ratio * width)); 0 if the
+ * op has no SE. */
 int space_se_channels(const struct space *space, const struct op *op, int c_in);
 /* Expanded width of a block. */
 int op_expanded_channels(const struct op *op, int c_in);
-/* Whether the block has a residual connection (MBConv, shape kept), or is nothing at all
- * (identity, shape kept). */
+/* Whether the block has a residual connection (MBConv, shape kept), or is nothing at
+ * all (identity, shape kept). */
 bool block_keeps_shape(const struct block_place *place);
 /* The number of paths, n_ops ^ n_layers; as a double, 7^21 is 5.6e17. */
 double space_size(const struct space *space);

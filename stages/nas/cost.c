@@ -1,0 +1,200 @@
+#include "nas/cost.h"
+
+#include "base/die.h"
+#include "base/memory.h"
+
+static struct cost cost_sum(struct cost a, struct cost b)
+{
+    return (struct cost){a.flops + b.flops, a.params + b.params};
+}
+
+/* A convolution without bias and its BN: every output channel sees `fan_in` channels.
+ */
+static struct cost conv_bn(int64_t pixels, int64_t fan_in, int64_t kernel, int64_t k)
+{
+    int64_t weights = fan_in * kernel * kernel * k;
+    return (struct cost){pixels * weights, weights + 2 * k};
+}
+
+static struct cost linear(int64_t c, int64_t k)
+{
+    return (struct cost){c * k, c * k + k};
+}
+
+static struct cost cost_of_mbconv(const struct space *space, const struct op *op,
+                                  const struct block_place *place)
+{
+    int64_t before = (int64_t)place->h * place->w, after = (int64_t)place->p * place->q;
+    int expanded = op_expanded_channels(op, place->c);
+    struct cost cost = {0, 0};
+    if (op->expansion > 1)
+        cost = cost_sum(cost, conv_bn(before, place->c, 1, expanded));
+    cost = cost_sum(cost, conv_bn(after, 1, op->kernel, expanded));
+    if (op->squeeze_excite) {
+        int squeezed = space_se_channels(space, op, place->c);
+        cost = cost_sum(cost, linear(expanded, squeezed));
+        cost = cost_sum(cost, linear(squeezed, expanded));
+    }
+    return cost_sum(cost, conv_bn(after, expanded, 1, place->k));
+}
+
+struct cost cost_of_block(const struct space *space, const struct op *op,
+                          const struct block_place *place)
+{
+    switch (op->kind) {
+    case OP_IDENTITY:
+        if (block_keeps_shape(place))
+            return (struct cost){0, 0};
+        return conv_bn((int64_t)place->p * place->q, place->c, 1, place->k);
+    case OP_MBCONV:
+        return cost_of_mbconv(space, op, place);
+    }
+    BUG("op kind %d", (int)op->kind);
+}
+
+static struct cost cost_of_shared(const struct space *space)
+{
+    const struct block_place *stem = &space->stem;
+    struct cost cost =
+        conv_bn((int64_t)stem->p * stem->q, stem->c, space->stem_kernel, stem->k);
+    for (int i = 0; i < space->n_fixed; i++) {
+        const struct fixed_block *fixed = &space->fixed[i];
+        cost = cost_sum(cost, cost_of_block(space, &fixed->op, &fixed->place));
+    }
+    int64_t pixels = (int64_t)space->head_h * space->head_w;
+    if (space->head_channels == 0)
+        return cost_sum(cost, linear(space->head_c, space->classes));
+    cost = cost_sum(cost, conv_bn(pixels, space->head_c, 1, space->head_channels));
+    return cost_sum(cost, linear(space->head_channels, space->classes));
+}
+
+void cost_table_init(struct cost_table *table, const struct space *space)
+{
+    *table = (struct cost_table){
+        .n_layers = space->n_layers,
+        .n_ops = space->n_ops,
+        .shared = cost_of_shared(space),
+    };
+    for (int l = 0; l < space->n_layers; l++)
+        for (int o = 0; o < space->n_ops; o++)
+            table->op[l][o] = cost_of_block(space, &space->op[o], &space->layer[l]);
+}
+
+struct cost cost_of_path(const struct cost_table *table, const struct path *path)
+{
+    BUG_IF(path->n != table->n_layers);
+    struct cost cost = table->shared;
+    for (int l = 0; l < path->n; l++)
+        cost = cost_sum(cost, table->op[l][path->op[l]]);
+    return cost;
+}
+
+static void widen(int64_t value, int64_t *least, int64_t *most)
+{
+    if (value < *least)
+        *least = value;
+    if (value > *most)
+        *most = value;
+}
+
+void cost_range(const struct cost_table *table, struct cost *least, struct cost *most)
+{
+    *least = *most = table->shared;
+    for (int l = 0; l < table->n_layers; l++) {
+        struct cost low = table->op[l][0], high = low;
+        for (int o = 1; o < table->n_ops; o++) {
+            widen(table->op[l][o].flops, &low.flops, &high.flops);
+            widen(table->op[l][o].params, &low.params, &high.params);
+        }
+        *least = cost_sum(*least, low);
+        *most = cost_sum(*most, high);
+    }
+}
+
+int64_t cost_supernet_params(const struct cost_table *table)
+{
+    int64_t params = table->shared.params;
+    for (int l = 0; l < table->n_layers; l++)
+        for (int o = 0; o < table->n_ops; o++)
+            params += table->op[l][o].params;
+    return params;
+}
+
+/* No limit is written as 0. */
+static bool within(int64_t value, double limit)
+{
+    return limit == 0.0 || (double)value <= limit;
+}
+
+bool cost_feasible(const struct cost *cost, const struct constraint_config *limit)
+{
+    return within(cost->flops, limit->flops) && within(cost->params, limit->params);
+}
+
+/* The path with the least `share * flops / limit + (1 - share) * params / limit`. */
+static struct cost cheapest(const struct cost_table *table,
+                            const struct constraint_config *limit, double share,
+                            double *weighted)
+{
+    double per_flop = share / limit->flops, per_param = (1 - share) / limit->params;
+    struct cost total = table->shared;
+    for (int l = 0; l < table->n_layers; l++) {
+        struct cost best = table->op[l][0];
+        for (int o = 1; o < table->n_ops; o++) {
+            struct cost c = table->op[l][o];
+            if ((double)c.flops * per_flop + (double)c.params * per_param <
+                (double)best.flops * per_flop + (double)best.params * per_param)
+                best = c;
+        }
+        total = cost_sum(total, best);
+    }
+    *weighted = (double)total.flops * per_flop + (double)total.params * per_param;
+    return total;
+}
+
+/*
+ * Each limit can be met; can both at once? A path within both has a weighted sum of at
+ * most 1 whatever the weights, so a weighting whose cheapest path exceeds 1 is a proof
+ * that there is none. A cheapest path within both is a proof of the opposite. Between
+ * the two (rare: it takes ops that trade FLOPs for parameters) the answer is "maybe".
+ */
+static bool limits_exclude_each_other(const struct cost_table *table,
+                                      const struct constraint_config *limit)
+{
+    enum { WEIGHTINGS = 64 };
+    bool excluded = false;
+    for (int i = 0; i <= WEIGHTINGS; i++) {
+        double weighted;
+        struct cost cost = cheapest(table, limit, (double)i / WEIGHTINGS, &weighted);
+        if (cost_feasible(&cost, limit))
+            return false;
+        excluded = excluded || weighted > 1 + 1e-9;
+    }
+    return excluded;
+}
+
+char *cost_infeasible(const struct cost_table *table,
+                      const struct constraint_config *limit)
+{
+    struct cost least, most;
+    cost_range(table, &least, &most);
+    if (!within(least.flops, limit->flops))
+        return memory_format("no path has at most %.0f FLOPs: paths of this space have "
+                             "%lld to %lld",
+                             limit->flops, (long long)least.flops,
+                             (long long)most.flops);
+    if (!within(least.params, limit->params))
+        return memory_format("no path has at most %.0f parameters: paths of this space "
+                             "have %lld to %lld",
+                             limit->params, (long long)least.params,
+                             (long long)most.params);
+    if (limit->flops != 0.0 && limit->params != 0.0 &&
+        limits_exclude_each_other(table, limit))
+        return memory_format(
+            "no path has at most %.0f FLOPs and %.0f parameters at once, "
+            "though paths of this space go down to %lld FLOPs, and "
+            "others to %lld parameters",
+            limit->flops, limit->params, (long long)least.flops,
+            (long long)least.params);
+    return NULL;
+}
