@@ -21,6 +21,16 @@
  */
 #define KERNEL_NAME(name) KERNEL_PASTE(name, KERNEL_ISA)
 
+/* Before a loop with a constant count: unroll it wholly, so that the vectors it indexes
+ * are registers; or leave it a loop. */
+#ifdef __clang__
+#define UNROLLED _Pragma("unroll")
+#define ROLLED _Pragma("nounroll")
+#else
+#define UNROLLED _Pragma("GCC unroll 64")
+#define ROLLED _Pragma("GCC unroll 1")
+#endif
+
 typedef float vf __attribute__((vector_size(KERNEL_WIDTH * 4)));
 typedef int vi __attribute__((vector_size(KERNEL_WIDTH * 4)));
 typedef float vf_unaligned
@@ -40,6 +50,27 @@ ALWAYS_INLINE void v_store(float *p, vf a)
 ALWAYS_INLINE vf v_set(float x)
 {
     return x - (vf){0};
+}
+
+/* sum[i] += a[i], in double. */
+ALWAYS_INLINE void v_add_to_doubles(double *sum, vf a)
+{
+#if KERNEL_WIDTH == 16
+    const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256((__m512)a)),
+                  high = _mm512_cvtps_pd(_mm512_extractf32x8_ps((__m512)a, 1));
+    _mm512_storeu_pd(sum, _mm512_add_pd(_mm512_loadu_pd(sum), low));
+    _mm512_storeu_pd(sum + 8, _mm512_add_pd(_mm512_loadu_pd(sum + 8), high));
+#elif KERNEL_WIDTH == 8
+    const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128((__m256)a)),
+                  high = _mm256_cvtps_pd(_mm256_extractf128_ps((__m256)a, 1));
+    _mm256_storeu_pd(sum, _mm256_add_pd(_mm256_loadu_pd(sum), low));
+    _mm256_storeu_pd(sum + 4, _mm256_add_pd(_mm256_loadu_pd(sum + 4), high));
+#else
+    const __m128d low = _mm_cvtps_pd((__m128)a),
+                  high = _mm_cvtps_pd(_mm_movehl_ps((__m128)a, (__m128)a));
+    _mm_storeu_pd(sum, _mm_add_pd(_mm_loadu_pd(sum), low));
+    _mm_storeu_pd(sum + 2, _mm_add_pd(_mm_loadu_pd(sum + 2), high));
+#endif
 }
 
 /* max(a, b) and min(a, b) where b's NaN wins. */
