@@ -127,5 +127,11 @@ struct sink {
  * the environment variable GREEDYNAS_ISA names another (for tests); naming one that the
  * processor lacks dies. */
 const char *tensor_isa(void);
+/* The same as an index, for tables of kernels. */
+enum isa { ISA_AVX512, ISA_AVX2, ISA_BASELINE, ISA_COUNT };
+enum isa tensor_isa_index(void);
+/* For tests: other kernels from now on, while none is running. false: there are none of
+ * this name, or the processor lacks what they need; nothing has changed then. */
+bool tensor_select_isa(const char *name);
 
 #endif
