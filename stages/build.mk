@@ -32,7 +32,7 @@ ifeq ($(VARIANT_$(VARIANT)),)
 $(error VARIANT is '$(VARIANT)', expected release, debug or san)
 endif
 
-PACKAGES := hdf5 openblas yaml-0.1 zlib
+PACKAGES := hdf5 libcrypto openblas yaml-0.1 zlib
 PKG_CONFIG ?= pkg-config
 # Lazy, so that `make help` and the set-up work before any library is installed.
 PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)

@@ -196,3 +196,8 @@ const char *threads_cpu_name(void)
                  uname(&machine) == 0 ? machine.machine : "unknown");
     return name;
 }
+
+const char *threads_blas_config(void)
+{
+    return openblas_get_config();
+}

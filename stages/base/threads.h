@@ -1,10 +1,11 @@
 /*
  * threads.h - how many threads, and where they run.
  *
- * The count is --threads, else SLURM_CPUS_PER_TASK, else OMP_NUM_THREADS, else the number
- * of processors this process may use (the affinity mask, not what the machine has). Each
- * OpenMP thread is pinned to its own processor inside that mask, for unpinned threads can
- * end up sharing one. OpenBLAS is held to one thread: the parallel loops are ours.
+ * The count is --threads, else SLURM_CPUS_PER_TASK, else OMP_NUM_THREADS, else the
+ * number of processors this process may use (the affinity mask, not what the machine
+ * has). Each OpenMP thread is pinned to its own processor inside that mask, for
+ * unpinned threads can end up sharing one. OpenBLAS is held to one thread: the parallel
+ * loops are ours.
  */
 #ifndef BASE_THREADS_H
 #define BASE_THREADS_H
@@ -14,5 +15,7 @@ int threads_start(int requested);
 int threads_count(void);
 /* "AMD EPYC 9B45", from /proc/cpuinfo. */
 const char *threads_cpu_name(void);
+/* "OpenBLAS 0.3.21 DYNAMIC_ARCH SkylakeX ...", in its own words. */
+const char *threads_blas_config(void);
 
 #endif

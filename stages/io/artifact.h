@@ -1,15 +1,18 @@
 /*
  * artifact.h - a stage's result: one HDF5 file that explains itself.
  *
- * Written under a temporary name, closed, flushed to disk and renamed last: a file under
- * its final name is complete and is never changed afterwards. Root attributes say what
- * made it: stage, format, code, libraries, config (the effective YAML), inputs (path and
- * digest of each), seed, threads, cpu, started, finished, digest. Every array carries
- * `description` and `units` and is checksummed (Fletcher32, chunked).
+ * Written under a temporary name, closed, flushed to disk and renamed last: a file
+ * under its final name is complete and is never changed afterwards. Root attributes say
+ * what made it: stage, format, code, libraries, config (the effective YAML), inputs
+ * (path and digest of each), seed, threads, cpu, started, finished, digest. Every array
+ * carries `description` and `units` and is checksummed (Fletcher32, chunked).
  *
- * The digest is over the names, types, shapes and bytes of all arrays and of the scalars
- * written with artifact_write_*(), except those in the group "measured" (times and rates,
- * which differ from run to run): two runs with the same bits have the same digest.
+ * The digest is over the names, types, shapes and bytes of all arrays and of the
+ * scalars written with artifact_write_*(), except those in the group "measured" (times
+ * and rates, which differ from run to run): two runs with the same bits have the same
+ * digest. It is the SHA-256 of one line for each array, in the order of their names:
+ * "name type shape sha256:...\n", as in "train/labels i32 55000 sha256:...", the last
+ * word being the digest of its elements (texts each with a final NUL).
  *
  * Every call that fails at the file level dies with the file's name, what was found and
  * what was expected. One thread at a time (HDF5 is not thread-safe).
@@ -25,7 +28,8 @@ enum { ARTIFACT_FORMAT = 1, ARTIFACT_DIGEST_SIZE = 72, ARTIFACT_RANK_MAX = 5 };
 
 enum array_type { ARRAY_F32, ARRAY_F64, ARRAY_I32, ARRAY_I64, ARRAY_U8, ARRAY_TEXT };
 
-/* What made the file. `in` are the files it was made from, recorded with their digest. */
+/* What made the file. `in` are the files it was made from, recorded with their digest.
+ */
 struct artifact_origin {
     const char *stage;  /* "greedy" */
     const char *config; /* the effective YAML, as text; may be "" */
@@ -33,11 +37,13 @@ struct artifact_origin {
     int threads;
     const char *const *in;
     int n_in;
+    const char *const *in_digest; /* one of each, or NULL: taken from the files now */
 };
 
 struct artifact; /* being written or read */
 
-struct artifact *artifact_create(const char *path, const struct artifact_origin *origin);
+struct artifact *artifact_create(const char *path,
+                                 const struct artifact_origin *origin);
 /*
  * Writes an array under "group/name" (groups are made as needed); data is dense,
  * row-major; ARRAY_TEXT data is `const char *const *`. A dimension may be 0.
@@ -60,8 +66,15 @@ void artifact_describe(struct artifact *artifact, const char *group,
                        const char *description);
 /* Digest, finished date, close, fsync, rename, fsync of the folder. Frees. */
 void artifact_commit(struct artifact *artifact);
+/* The same, but a file that has the name already is kept as `previous`: it moves there
+ * when the new one is complete on disk. */
+void artifact_commit_keeping(struct artifact *artifact, const char *previous);
 /* Gives up: closes and removes the temporary file. Frees. NULL is allowed. */
 void artifact_abandon(struct artifact *artifact);
+
+/* The path of something that belongs to an artifact: "r/greedy.h5", ".status.yaml" ->
+ * "r/greedy.status.yaml". The caller frees. */
+char *artifact_sibling(const char *path, const char *ending);
 
 /*
  * Opens a complete artifact made by `stage` (NULL: any) and checks format, completeness
@@ -81,12 +94,13 @@ void artifact_read(struct artifact *artifact, const char *name, enum array_type 
                    int rank, const size_t *shape, void *data);
 double artifact_read_f64(struct artifact *artifact, const char *name);
 int64_t artifact_read_i64(struct artifact *artifact, const char *name);
-/* A text scalar or a root attribute of text; the caller frees; NULL if absent. */
+/* A text scalar; a root attribute as text (a number in decimal, several strings with a
+ * newline between them). The caller frees; NULL if absent. */
 char *artifact_read_text(struct artifact *artifact, const char *name);
 char *artifact_attribute(struct artifact *artifact, const char *name);
 /* All strings of an ARRAY_TEXT vector: *n of them, one free() for the whole. */
 char **artifact_read_texts(struct artifact *artifact, const char *name, size_t *n);
-/* The digest that was recorded: "sha256:..." or similar. */
+/* The digest that was recorded: "sha256:" and 64 digits. */
 void artifact_digest(struct artifact *artifact, char digest[ARTIFACT_DIGEST_SIZE]);
 
 /* Reads every array (which checks every checksum) and compares the digest. Returns NULL
