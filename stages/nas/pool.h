@@ -24,7 +24,8 @@ int pool_capacity(const struct pool *pool);
 /*
  * Offers a path; the one with the highest loss makes room if it must. A path that is in
  * already takes the new loss, better or not: the weights have moved on. Returns whether
- * it is in the pool now. A loss that is not finite is never let in.
+ * it is in the pool now. A loss that is not finite is never let in, and a path whose
+ * new loss is not finite leaves.
  */
 bool pool_offer(struct pool *pool, const struct path *path, double loss);
 /* New loss for a path if it is in (drawn again and rejected); returns whether it is. */
@@ -35,14 +36,17 @@ const struct path *pool_at(const struct pool *pool, int i, double *loss);
 
 /*
  * Turnover (Eq. 10 as corrected): the share of today's pool that was not in it `window`
- * steps ago, |P \ P_t| / |P|. Call pool_remember(step) once a round; turnover is 1
- * until a remembered pool is old enough. A pool that is not full has turnover 1.
+ * steps ago, |P \ P_t| / |P|. Call pool_remember(step) once a round, step by step
+ * upwards; P_t is the latest remembered pool that is at least `window` steps old. Until
+ * there is one, and while the pool is not full, turnover is 1. Pools too old to be
+ * asked for again are forgotten: what is kept is the rounds of one window and one more.
  */
 void pool_remember(struct pool *pool, int64_t step, int64_t window);
 double pool_turnover(const struct pool *pool, int64_t step, int64_t window);
 
 /* For checkpoints: the remembered pools, oldest first, as flat arrays that the caller
- * frees: n pools, step[n], size[n], and all their paths one after another. */
+ * frees: n pools, step[n], size[n], and all their paths one after another, each pool's
+ * by genotype. The pool itself is restored by offering its paths again. */
 void pool_history(const struct pool *pool, int *n, int64_t **step, int **size,
                   struct path **paths);
 void pool_restore_history(struct pool *pool, int n, const int64_t *step,

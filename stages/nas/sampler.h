@@ -2,7 +2,8 @@
  * sampler.h - which paths are trained: uniform over the space, or with probability
  * epsilon uniform over the candidate pool (Eq. 8).
  *
- * Draws are a function of (seed, number): nothing to save, nothing to resume.
+ * Draws are a function of the stream that is passed in: with one stream for each round
+ * there is nothing to save and nothing to resume.
  */
 #ifndef NAS_SAMPLER_H
 #define NAS_SAMPLER_H
@@ -15,7 +16,7 @@ struct sampler {
     const struct space *space;
     const struct cost_table *cost;
     struct constraint_config constraint; /* zeros: none */
-    int64_t drawn, rejected;             /* counters for the report */
+    int64_t drawn, rejected; /* uniform draws; of these, against the constraint */
 };
 
 void sampler_init(struct sampler *sampler, const struct space *space,
@@ -24,9 +25,11 @@ void sampler_init(struct sampler *sampler, const struct space *space,
 /* One uniform (feasible) path. Dies after 1,000,000 rejections in a row, saying so. */
 void sampler_uniform(struct sampler *sampler, struct rng *rng, struct path *path);
 /*
- * n distinct paths, each from the pool with probability epsilon, else uniform. The pool
- * may be NULL or empty. If the space has fewer than n distinct feasible paths, repeats
- * are allowed after 1000 attempts for a place. from_pool[n] (may be NULL) says which.
+ * n distinct paths, each from the pool with probability epsilon, else uniform: a path
+ * that is already among them is drawn again, source included. The pool may be NULL or
+ * empty; its paths must respect the constraint. If the space has fewer than n distinct
+ * feasible paths, repeats are allowed after 1000 attempts for a place. from_pool[n]
+ * (may be NULL) says which.
  */
 void sampler_mixture(struct sampler *sampler, struct rng *rng, const struct pool *pool,
                      double epsilon, int n, struct path *path, bool *from_pool);
