@@ -135,7 +135,7 @@ struct status *status_create(const char *out, const char *stage)
     status->message = memory_text_copy("");
     status->unit = memory_text_copy("");
     status->state = STATUS_RUNNING;
-    status->loss = NAN;
+    status->loss = (double)NAN;
     status->rate = status->eta = -1;
     status->began = clock_seconds();
     clock_date(status->started);
