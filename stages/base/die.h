@@ -35,8 +35,8 @@ void log_set_bar(bool shown);
 
 /*
  * Called once by die(), with the finished message, before the process ends: a stage
- * writes it into its status record, so that `make status` can say why. A die() inside the
- * hook ends the process on the spot, exit handlers unrun.
+ * writes it into its status record, so that `make status` can say why. A die() inside
+ * the hook ends the process on the spot, exit handlers unrun.
  */
 void die_set_hook(void (*hook)(const char *message));
 

@@ -13,8 +13,9 @@
 
 #include <stddef.h>
 
-/* These die() when there is no memory; the caller frees with free(). zero-filled. */
+/* These die() when there is no memory; the caller frees with free(). */
 void *memory_zeroed(size_t count, size_t size);
+/* As realloc(): what was there stays, what is new has no value. */
 void *memory_resized(void *old, size_t count, size_t size);
 char *memory_text_copy(const char *text);
 char *memory_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -25,9 +26,9 @@ struct arena *arena_create(size_t bytes);
 void arena_free(struct arena *arena); /* NULL is allowed */
 
 /*
- * `bytes` at a 256-byte boundary, each block a little further from a 4 KiB multiple than
- * the one before (blocks at equal offsets would fight for the same cache sets). The
- * contents are whatever was there. Running out is a BUG: sizes are planned.
+ * `bytes` at a 256-byte boundary, each block a little further from a 4 KiB multiple
+ * than the one before (blocks at equal offsets would fight for the same cache sets).
+ * The contents are whatever was there. Running out is a BUG: sizes are planned.
  */
 void *arena_take(struct arena *arena, size_t bytes);
 #define arena_floats(arena, count)                                                     \

@@ -4,13 +4,14 @@
  *   STAGE --config=FILE.yaml --data=FILE.h5 --in=FILE.h5... --out=FILE.h5
  *         [--threads=N] [--quiet] [--help] [--version]
  *
- * Nothing positional, nothing from the working directory. A program lists its options in
- * one table; --help is made from it. All problems are listed before exit 2.
+ * Nothing positional, nothing from the working directory. A program lists its options
+ * in one table; --help is made from it. All problems are listed before exit 2.
  */
 #ifndef BASE_OPTIONS_H
 #define BASE_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_TEXTS, OPTION_COUNT };
 enum { OPTION_TEXTS_MAX = 16 };
@@ -21,13 +22,14 @@ struct option_texts {
 };
 
 /* One row: `--name=VALUE  help`; `value` points to bool, const char *, struct
- * option_texts or int (OPTION_COUNT, >= 1) that keeps its value when not given. */
+ * option_texts or int (OPTION_COUNT, >= 1) that keeps its value when not given. Only
+ * OPTION_TEXTS may be given more than once. The texts are argv's own. */
 struct option_row {
     const char *name, *value_name; /* value_name NULL for a flag */
     enum option_kind kind;
     void *value;
-    bool required;
-    const char *help;
+    int required;     /* how often it must be given at least; 0 = optional */
+    const char *help; /* NULL: this program does not have the option */
 };
 
 struct program {
@@ -49,23 +51,24 @@ struct options {
  * listed and exit 2. `rows` ends with a row whose name is NULL. Also sets the program's
  * name and quietness for the log (rows named "quiet" do that).
  */
-void options_parse(const struct program *program, const struct option_row *rows, int argc,
-                   char **argv);
+void options_parse(const struct program *program, const struct option_row *rows,
+                   int argc, char **argv);
 
-/* The rows of struct options for one stage; inputs: how many --in are needed (0 hides). */
+/* The rows of struct options for a stage that needs `inputs` --in; 0: it has none. */
+/* clang-format off */
 #define OPTIONS_STAGE_ROWS(options, inputs)                                            \
-    {"config", "FILE.yaml", OPTION_TEXT, &(options).config, true,                      \
+    {"config", "FILE.yaml", OPTION_TEXT, &(options).config, 1,                         \
      "the stage's effective settings"},                                                \
-        {"data", "FILE.h5", OPTION_TEXT, &(options).data, true,                        \
-         "images and labels, made by prepare"},                                        \
-        {"in", "FILE.h5", OPTION_TEXTS, &(options).in, (inputs) > 0,                   \
-         "artifact to start from"},                                                    \
-        {"out", "FILE.h5", OPTION_TEXT, &(options).out, true, "artifact to make"},     \
-        {"threads", "N", OPTION_COUNT, &(options).threads, false,                      \
-         "threads (default: SLURM_CPUS_PER_TASK, or all allowed processors)"},         \
-    {                                                                                  \
-        "quiet", NULL, OPTION_FLAG, &(options).quiet, false,                           \
-            "warnings and errors only"                                                 \
-    }
+    {"data", "FILE.h5", OPTION_TEXT, &(options).data, 1,                               \
+     "images and labels, made by prepare"},                                            \
+    {"in", "FILE.h5", OPTION_TEXTS, &(options).in, (inputs),                           \
+     (inputs) > 0 ? "artifact to start from" : NULL},                                  \
+    {"out", "FILE.h5", OPTION_TEXT, &(options).out, 1,                                 \
+     "artifact to make"},                                                              \
+    {"threads", "N", OPTION_COUNT, &(options).threads, 0,                              \
+     "threads (default: SLURM_CPUS_PER_TASK, or all allowed processors)"},             \
+    {"quiet", NULL, OPTION_FLAG, &(options).quiet, 0,                                  \
+     "warnings and errors only"}
+/* clang-format on */
 
 #endif

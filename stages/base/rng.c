@@ -39,12 +39,13 @@ static void next_block(struct rng *rng)
     memcpy(counter.v, rng->counter, sizeof counter.v);
     memcpy(key.v, rng->key, sizeof key.v);
     counter = philox4x32_R(10, counter, key);
+    /* The block number stays at its last value, so the same block once more means that
+     * the stream has ended: going on would repeat it, unnoticed. */
+    BUG_IF(memcmp(rng->block, counter.v, sizeof counter.v) == 0);
     memcpy(rng->block, counter.v, sizeof counter.v);
     rng->left = 4;
-    /* The block number is what is drawn in a stream; past its end the stream would
-     * start again, unnoticed. */
-    rng->counter[0]++;
-    BUG_IF(rng->counter[0] == 0);
+    if (rng->counter[0] < UINT32_MAX)
+        rng->counter[0]++;
 }
 
 uint32_t rng_u32(struct rng *rng)

@@ -1,28 +1,28 @@
 /*
  * rng.h - counter-based random numbers (Philox 4x32-10, from Random123).
  *
- * A number is a pure function of (seed, purpose, epoch, index, draw): what is drawn does
- * not depend on threads, ranks, or where a run was interrupted, and nothing needs to be
- * saved. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+ * A number is a pure function of (seed, purpose, epoch, index, draw): what is drawn
+ * does not depend on threads, ranks, or where a run was interrupted, and nothing needs
+ * to be saved. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
  */
 #ifndef BASE_RNG_H
 #define BASE_RNG_H
 
 #include <stdint.h>
 
-/* What a stream is for; part of its key. Numbers are part of every result: append only. */
+/* What a stream is for; part of its key and so of every result: append only. */
 enum rng_purpose {
-    RNG_INIT = 1,       /* initial weights; index = array */
-    RNG_ORDER = 2,      /* order of the training images; epoch */
-    RNG_AUGMENT = 3,    /* one image's augmentation; epoch, index = image */
-    RNG_SURROGATE = 4,  /* the scoring batch; index = round */
-    RNG_SAMPLE = 5,     /* paths; index = step or round */
-    RNG_SPLIT = 6,      /* validation split; index = class */
-    RNG_RECALIBRATE = 7,/* the stored subset of training images */
-    RNG_SEARCH = 8,     /* NSGA-II; epoch = generation */
+    RNG_INIT = 1,        /* initial weights; index = array */
+    RNG_ORDER = 2,       /* order of the training images; epoch */
+    RNG_AUGMENT = 3,     /* one image's augmentation; epoch, index = image */
+    RNG_SURROGATE = 4,   /* the scoring batch; index = round */
+    RNG_SAMPLE = 5,      /* paths; index = step or round */
+    RNG_SPLIT = 6,       /* validation split; index = class */
+    RNG_RECALIBRATE = 7, /* the stored subset of training images */
+    RNG_SEARCH = 8,      /* NSGA-II; epoch = generation */
     RNG_DROPOUT = 9,
     RNG_BOOTSTRAP = 10,
-    RNG_TEST = 1000,    /* tests */
+    RNG_TEST = 1000, /* tests */
 };
 
 /* A stream; a value, copied freely. */

@@ -3,9 +3,12 @@
  *
  * The count is --threads, else SLURM_CPUS_PER_TASK, else OMP_NUM_THREADS, else the
  * number of processors this process may use (the affinity mask, not what the machine
- * has). Each OpenMP thread is pinned to its own processor inside that mask, for
- * unpinned threads can end up sharing one. OpenBLAS is held to one thread: the parallel
- * loops are ours.
+ * has). A variable that is no count is warned of and passed over, one that is more than
+ * the mask has is cut; --threads alone may exceed the mask, with a warning.
+ *
+ * Each OpenMP thread is pinned to its own processor inside that mask, for unpinned
+ * threads can end up sharing one; with more threads than processors none is pinned.
+ * OpenBLAS is held to one thread: the parallel loops are ours.
  */
 #ifndef BASE_THREADS_H
 #define BASE_THREADS_H
