@@ -1,10 +1,11 @@
 /*
  * config.h - the settings of an experiment, read from one YAML file.
  *
- * Every setting is one row of the table in config.c (name, type, range, default, which
- * stages use it, what it does) and one field here. All problems are reported at once as
- * `file:line:column: message` and the program exits 2: unknown, duplicate, mistyped,
- * out-of-range and contradictory settings. configs/reference.yaml lists every row.
+ * Every setting is one row of the table in config_table.c (name, kind, range, default,
+ * which stages use it, what it does) and one field here. All problems are reported at
+ * once as `file:line:column: message` and the program exits 2: unknown, duplicate,
+ * mistyped, out-of-range and contradictory settings. configs/reference.yaml lists every
+ * row.
  */
 #ifndef IO_CONFIG_H
 #define IO_CONFIG_H
@@ -18,6 +19,8 @@ enum {
     CONFIG_FIXED_MAX = 8,
     CONFIG_CHOICES_MAX = 64,
     CONFIG_LIST_MAX = 16,
+    CONFIG_LAYERS_MAX =
+        64, /* searchable layers, the sum of repeat; fixed blocks, too */
     CONFIG_TOKEN_SIZE = 16,
 };
 
@@ -28,7 +31,7 @@ struct augment_config {
 
 struct dataset_config {
     const char *name;   /* data/<name>.h5 */
-    const char *format; /* "idx" */
+    const char *format; /* "idx", "imagefolder" */
     const char *source; /* folder */
     int validation_per_class;
     struct augment_config augment;
@@ -55,9 +58,9 @@ struct space_config {
     struct fixed_config fixed[CONFIG_FIXED_MAX];
     int n_stages;
     struct space_stage_config stages[CONFIG_SPACE_STAGES_MAX];
-    /* The choices as tokens, in order ("k3e3", "k5e6s", "id"): written as such a list, or
-     * made from {kernels, expansions, squeeze_excite, identity}: for each SE value, each
-     * kernel, each expansion; identity last. The effective YAML has the list. */
+    /* The choices as tokens, in order ("k3e3", "k5e6s", "id"): written as such a list,
+     * or made from {kernels, expansions, squeeze_excite, identity}: for each SE value,
+     * each kernel, each expansion; identity last. The effective YAML has the list. */
     int n_choices;
     char choices[CONFIG_CHOICES_MAX][CONFIG_TOKEN_SIZE];
     struct {
@@ -76,7 +79,7 @@ struct space_config {
 struct supernet_config {
     int batch, steps; /* steps of both stages together */
     double learning_rate, momentum, weight_decay, label_smoothing;
-    int lr_ramp;       /* steps of linear rise from 0 before the cosine; 0 = none */
+    int lr_ramp;        /* steps of linear rise from 0 before the cosine; 0 = none */
     double bn_momentum; /* weight of the new batch in the running statistics */
 };
 
@@ -130,6 +133,9 @@ struct checkpoint_config {
 };
 
 struct config {
+    /* "" for an experiment's whole file. A stage's effective YAML says `stage: greedy`;
+     * then the settings of no other stage are read, and mean nothing here. */
+    const char *stage;
     uint64_t seed;
     struct dataset_config dataset;
     struct space_config space;
@@ -142,23 +148,46 @@ struct config {
 };
 
 /*
- * Reads `path`, applies the overrides ("search.population=20", each its own string),
- * fills defaults, checks everything. On any problem all are printed and the program
- * exits 2. The result owns its strings; config_free() ends it.
+ * Reads `path`, applies the overrides ("search.population=20", each its own string; the
+ * last one of a name counts), fills defaults, checks everything. On any problem all are
+ * printed and the program exits 2. The result owns its strings; config_free() ends it.
  */
 struct config *config_load(const char *path, const char *const *overrides,
                            int n_overrides);
+/* The same for a caller who goes on: NULL with the problems' text, which it frees. */
+struct config *config_read(const char *path, const char *const *overrides,
+                           int n_overrides, char **problems);
 void config_free(struct config *config); /* NULL is allowed */
+
+/*
+ * Splits "a.b=1 space.choices=[k3e3, id]" at blanks outside brackets, braces and
+ * quotes. Returns how many; the caller frees *overrides, which is one block, with
+ * free().
+ */
+int config_split_overrides(const char *text, char ***overrides);
 
 /*
  * The effective YAML of one stage ("greedy"): every setting it uses, defaults included,
  * in the table's order; NULL: of all stages. Reads back to the same values. The caller
- * frees. Dies on an unknown stage name (config_stage_known() asks).
+ * frees. Dies on an unknown stage name (config_stage_known() asks), and when the config
+ * was read from the effective YAML of another stage.
  */
 char *config_effective(const struct config *config, const char *stage);
+/*
+ * The same without `checkpoint:`, whose settings change no result: what a checkpoint or
+ * an artifact is compared by. It is the beginning of config_effective()'s text.
+ */
+char *config_fingerprint(const struct config *config, const char *stage);
 bool config_stage_known(const char *stage);
+/* All stages that have settings, in the order of the pipeline; NULL ends them. */
+const char *const *config_stages(void);
 
-/* The text of configs/reference.yaml: every row with default, range and what it does. */
+/* One setting's value as it stands in the YAML; NULL if there is none of that name. The
+ * caller frees. */
+char *config_value(const struct config *config, const char *name);
+
+/* The text of configs/reference.yaml: every row with default, range and what it does.
+ */
 void config_write_reference(FILE *out);
 
 #endif

@@ -1,0 +1,229 @@
+#include "io/config_rules.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/config_table.h"
+
+struct check {
+    const struct config *config;
+    unsigned use;
+    const struct filled *filled;
+    struct problems *problems;
+    const char *subject; /* of the rule at hand */
+    struct place place;
+};
+
+/* A row whose value can be relied on, or -1. */
+static int known_row(const struct check *check, const char *name)
+{
+    int row = settings_find(&config_table, name);
+    if (row < 0)
+        BUG("a rule about '%s', which is no setting", name);
+    enum setting_state state = check->filled[row].state;
+    if (!(config_table.row[row].use & check->use))
+        return -1;
+    return state == SETTING_GIVEN || state == SETTING_DEFAULT ? row : -1;
+}
+
+/*
+ * Starts a rule about the named settings (the last is NULL): false if it does not
+ * apply. The first is the subject; the problem is placed at the first one that was
+ * written.
+ */
+static bool about(struct check *check, const char *subject, ...)
+{
+    bool known = true;
+    va_list names;
+    check->subject = subject;
+    check->place = (struct place){0};
+    va_start(names, subject);
+    for (const char *name = subject; name; name = va_arg(names, const char *)) {
+        int row = known_row(check, name);
+        known &= row >= 0;
+        if (row >= 0 && check->filled[row].state == SETTING_GIVEN && !check->place.file)
+            check->place = check->filled[row].place;
+    }
+    va_end(names);
+    return known;
+}
+
+static void PRINTF_LIKE(2, 3)
+    contradiction(struct check *check, const char *format, ...)
+{
+    char *message = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&message, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        die("no memory for a message");
+    if (!check->place.file)
+        BUG("defaults contradict each other: %s: %s", check->subject, message);
+    problems_add(check->problems, check->place, "%s: %s", check->subject, message);
+    free(message);
+}
+
+/* `subject` may not be more than `limit`, both integers. */
+static void at_most(struct check *check, const char *subject, int value,
+                    const char *limit, int most)
+{
+    if (about(check, subject, limit, NULL) && value > most)
+        contradiction(check, "%d is more than %s (%d)", value, limit, most);
+}
+
+static void schedule_fits(struct check *check)
+{
+    const struct config *config = check->config;
+    at_most(check, "warmup.steps", config->warmup.steps, "supernet.steps",
+            config->supernet.steps);
+    at_most(check, "supernet.lr_ramp", config->supernet.lr_ramp, "supernet.steps",
+            config->supernet.steps);
+}
+
+static void greedy_round_fits(struct check *check)
+{
+    const struct greedy_config *greedy = &check->config->greedy;
+    at_most(check, "greedy.kept_paths", greedy->kept_paths, "greedy.sampled_paths",
+            greedy->sampled_paths);
+    at_most(check, "greedy.kept_paths", greedy->kept_paths, "greedy.pool_size",
+            greedy->pool_size);
+    if (about(check, "greedy.surrogate_images", "space.classes", NULL) &&
+        greedy->surrogate_images < check->config->space.classes)
+        contradiction(check,
+                      "%d is less than space.classes (%d): it takes one of each class",
+                      greedy->surrogate_images, check->config->space.classes);
+}
+
+static void validation_images_suffice(struct check *check)
+{
+    const struct config *config = check->config;
+    struct {
+        const char *name;
+        int images;
+    } wanted[] = {
+        {"greedy.surrogate_images", config->greedy.surrogate_images},
+        {"search.validation_images", config->search.validation_images},
+    };
+    double there = (double)config->space.classes * config->dataset.validation_per_class;
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        if (about(check, wanted[i].name, "dataset.validation_per_class",
+                  "space.classes", NULL) &&
+            wanted[i].images > there)
+            contradiction(check,
+                          "%d is more than the %.0f validation images "
+                          "(dataset.validation_per_class x space.classes)",
+                          wanted[i].images, there);
+}
+
+static int searchable_layers(const struct space_config *space)
+{
+    int layers = 0;
+    for (int i = 0; i < space->n_stages; i++)
+        layers += space->stages[i].repeat;
+    return layers;
+}
+
+static void layers_fit(struct check *check)
+{
+    const struct space_config *space = &check->config->space;
+    int layers = searchable_layers(space), fixed = 0;
+    for (int i = 0; i < space->n_fixed; i++)
+        fixed += space->fixed[i].repeat;
+    if (about(check, "space.stages", NULL) && layers > CONFIG_LAYERS_MAX)
+        contradiction(check, "has %d layers (the sum of repeat), expected at most %d",
+                      layers, CONFIG_LAYERS_MAX);
+    if (about(check, "space.fixed", NULL) && fixed > CONFIG_LAYERS_MAX)
+        contradiction(check, "has %d blocks (the sum of repeat), expected at most %d",
+                      fixed, CONFIG_LAYERS_MAX);
+}
+
+/* Halves (rounding up, as padding by kernel / 2 does) unless nothing is left to halve.
+ */
+static bool halve(int size[2], int stride)
+{
+    if (stride == 1)
+        return true;
+    if (size[0] == 1 && size[1] == 1)
+        return false;
+    size[0] = (size[0] + 1) / 2;
+    size[1] = (size[1] + 1) / 2;
+    return true;
+}
+
+static void strides_fit(struct check *check)
+{
+    const struct space_config *space = &check->config->space;
+    int size[2] = {space->input[0], space->input[1]};
+    if (about(check, "space.stem.stride", "space.input", NULL) &&
+        !halve(size, space->stem.stride))
+        contradiction(check, "stride 2 meets an input of 1 x 1");
+    if (!about(check, "space.fixed", "space.input", "space.stem.stride", NULL))
+        return;
+    for (int i = 0; i < space->n_fixed; i++)
+        if (!halve(size, space->fixed[i].stride))
+            contradiction(
+                check, "item %d has stride 2, but only 1 x 1 is left of the input", i);
+    if (!about(check, "space.stages", "space.input", "space.stem.stride", "space.fixed",
+               NULL))
+        return;
+    for (int i = 0; i < space->n_stages; i++)
+        if (!halve(size, space->stages[i].stride))
+            contradiction(
+                check, "item %d has stride 2, but only 1 x 1 is left of the input", i);
+}
+
+static void crop_fits(struct check *check)
+{
+    const struct config *config = check->config;
+    int pad = config->dataset.augment.pad_crop;
+    const int *input = config->space.input;
+    int least = input[0] < input[1] ? input[0] : input[1];
+    if (about(check, "dataset.augment.pad_crop", "space.input", NULL) && pad >= least)
+        contradiction(check, "%d leaves crops without a pixel of a %d x %d image", pad,
+                      input[0], input[1]);
+}
+
+/* A setting that asks for more distinct paths than there are. */
+static void paths_suffice(struct check *check)
+{
+    const struct config *config = check->config;
+    const struct space_config *space = &config->space;
+    const char *algorithm = config->search.algorithm; /* NULL if it was bad */
+    bool random = algorithm && strcmp(algorithm, "random") == 0;
+    double paths = pow(space->n_choices, searchable_layers(space));
+    struct {
+        const char *name, *because;
+        int wanted;
+        bool applies;
+    } rule[] = {
+        {"greedy.sampled_paths", NULL, config->greedy.sampled_paths, true},
+        {"greedy.pool_size", "greedy.stop_by_turnover", config->greedy.pool_size,
+         config->greedy.stop_by_turnover},
+        {"search.population", "search.algorithm", config->search.population, !random},
+        {"search.random_paths", "search.algorithm", config->search.random_paths,
+         random},
+    };
+    for (size_t i = 0; i < sizeof rule / sizeof *rule; i++)
+        if (about(check, rule[i].name, "space.choices", "space.stages", rule[i].because,
+                  NULL) &&
+            rule[i].applies && rule[i].wanted > paths)
+            contradiction(check, "%d is more than the %.0f paths of the space",
+                          rule[i].wanted, paths);
+}
+
+void config_rules_check(const struct config *config, unsigned use,
+                        const struct filled *filled, struct problems *problems)
+{
+    struct check check = {
+        .config = config, .use = use, .filled = filled, .problems = problems};
+    schedule_fits(&check);
+    greedy_round_fits(&check);
+    validation_images_suffice(&check);
+    layers_fit(&check);
+    strides_fit(&check);
+    crop_fits(&check);
+    paths_suffice(&check);
+}

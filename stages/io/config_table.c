@@ -1,0 +1,229 @@
+#include "io/config_table.h"
+
+#include "io/config.h"
+#include "io/space_lists.h"
+
+/* A row named as its field is: greedy.epsilon.to is config->greedy.epsilon.to. */
+#define ROW(field, its_kind, fallback)                                                 \
+    .name = #field, .kind = &(its_kind), .offset = offsetof(struct config, field),     \
+    .value = fallback
+#define SECTION(path, used_by, sentence)                                               \
+    {                                                                                  \
+        .name = path, .use = used_by, .help = sentence                                 \
+    }
+#define INTEGER(field, fallback, from, to, used_by, sentence)                          \
+    {                                                                                  \
+        ROW(field, kind_integer, fallback), .least = from, .most = to, .use = used_by, \
+                                            .help = sentence                           \
+    }
+#define NUMBER(field, fallback, from, to, used_by, sentence)                           \
+    {                                                                                  \
+        ROW(field, kind_number, fallback), .least = from, .most = to, .use = used_by,  \
+                                           .help = sentence                            \
+    }
+#define BOOLEAN(field, fallback, used_by, sentence)                                    \
+    {                                                                                  \
+        ROW(field, kind_boolean, fallback), .use = used_by, .help = sentence           \
+    }
+#define WORD(field, fallback, allowed, used_by, sentence)                              \
+    {                                                                                  \
+        ROW(field, kind_word, fallback), .words = allowed, .use = used_by,             \
+                                         .help = sentence                              \
+    }
+/* The lists of the space fill several fields of struct space_config. */
+#define SPACE_LIST(path, its_kind, fallback, needed, used_by, sentence)                \
+    {                                                                                  \
+        .name = path, .kind = &(its_kind), .offset = offsetof(struct config, space),   \
+        .value = fallback, .required = needed, .use = used_by, .help = sentence        \
+    }
+
+#define ACTIVATIONS "relu relu6 hswish swish"
+#define STEPS_MAX 1000000000
+#define IMAGES_MAX 100000000
+#define COUNT_MAX 1000000
+
+static const struct setting rows[] = {
+    {ROW(seed, kind_seed, "1"), .use = USE_ALL,
+     .help = "Every random number of the run follows from it: same seed, same result."},
+
+    SECTION("dataset", USE_PREPARE | USE_TRAINING,
+            "The images. `prepare` turns them into data/<name>.h5, once."),
+    {ROW(dataset.name, kind_file_name, "imagenet"), .required = true,
+     .use = USE_PREPARE, .help = "What the dataset is called here: data/<name>.h5."},
+    {ROW(dataset.format, kind_word, "imagefolder"), .words = "idx imagefolder",
+     .required = true, .use = USE_PREPARE,
+     .help = "How the source is stored: idx, the four files of MNIST and its kin; "
+             "imagefolder, one folder of pictures for each class."},
+    {ROW(dataset.source, kind_text, "data/source/imagenet"), .required = true,
+     .use = USE_PREPARE, .help = "The folder to import from."},
+    INTEGER(dataset.validation_per_class, "50", 1, IMAGES_MAX, USE_PREPARE,
+            "Training images of each class that are put aside to judge paths with "
+            "(paper: 50)."),
+    SECTION("dataset.augment", USE_TRAINING,
+            "How training images are varied; validation images never are."),
+    INTEGER(dataset.augment.pad_crop, "0", 0, 1024, USE_TRAINING,
+            "Pad each side with so many zero pixels, then crop at random; 0 = off."),
+    BOOLEAN(dataset.augment.flip, "false", USE_TRAINING,
+            "Mirror every second image, left to right."),
+
+    SECTION(
+        "space", USE_ALL,
+        "The search space: stem, fixed blocks, stages of layers that choose, head."),
+    SPACE_LIST("space.input", kind_input, "[224, 224, 3]", true, USE_ALL,
+               "The image: height, width, channels."),
+    {ROW(space.classes, kind_integer, "1000"), .required = true, .least = 2,
+     .most = COUNT_MAX, .use = USE_ALL, .help = "Classes to tell apart."},
+    WORD(space.activation, "relu", ACTIVATIONS, USE_NETWORKS,
+         "The activation inside the blocks."),
+    SECTION("space.stem", USE_NETWORKS, "The first convolution."),
+    INTEGER(space.stem.channels, "32", 1, 65536, USE_NETWORKS,
+            "Its output channels (paper: 32)."),
+    {ROW(space.stem.kernel, kind_kernel, "3"), .use = USE_NETWORKS,
+     .help = "Its kernel."},
+    INTEGER(space.stem.stride, "2", 1, 2, USE_NETWORKS, "Its stride (paper: 2)."),
+    WORD(space.stem.activation, "\"\"", " " ACTIVATIONS, USE_NETWORKS,
+         "The activation after it; \"\" = the blocks'."),
+    SPACE_LIST("space.fixed", kind_fixed, "[]", false, USE_NETWORKS,
+               "Blocks between the stem and the layers that choose, for example "
+               "[{op: k3e1, channels: 16, repeat: 1, stride: 1}]."),
+    SPACE_LIST(
+        "space.stages", kind_stages,
+        "[{channels: 32, repeat: 4, stride: 2}, {channels: 40, repeat: 4, "
+        "stride: 2}, {channels: 80, repeat: 4, stride: 2}, {channels: 96, "
+        "repeat: 4, stride: 1}, {channels: 192, repeat: 4, stride: 2}, "
+        "{channels: 320, repeat: 1, stride: 1}]",
+        true, USE_NETWORKS,
+        "The layers that choose, stage by stage; the stride is the first layer's, "
+        "repeat and stride are 1 if not given. At most 64 layers in all."),
+    SPACE_LIST(
+        "space.choices", kind_choices, "[k3e3, k3e6, k5e3, k5e6, k7e3, k7e6, id]", true,
+        USE_NETWORKS,
+        "What each layer chooses from. kKeE is an inverted bottleneck with a K x K "
+        "depthwise kernel and expansion E, kKeEs one with "
+        "squeeze-and-excitation, id passes through. Or by factors: {kernels: [3, "
+        "5, 7], expansions: [3, 6], squeeze_excite: [false], identity: true}."),
+    SECTION("space.squeeze_excite", USE_NETWORKS,
+            "Squeeze-and-excitation, in the blocks that have it."),
+    NUMBER(space.squeeze_excite.ratio, "0.25", 0.001, 8, USE_NETWORKS,
+           "Its inner width as a share of the width below (paper: 0.25)."),
+    WORD(space.squeeze_excite.of, "expanded", "expanded input", USE_NETWORKS,
+         "The width that the ratio is of: the block's expanded one or its input's."),
+    WORD(space.squeeze_excite.activation, "hswish", ACTIVATIONS, USE_NETWORKS,
+         "The activation between its two convolutions."),
+    WORD(space.squeeze_excite.gate, "hsigmoid", "hsigmoid sigmoid", USE_NETWORKS,
+         "The function that makes the gate."),
+    SECTION("space.head", USE_NETWORKS, "The last 1x1 convolution, before pooling."),
+    INTEGER(space.head.channels, "1280", 0, 65536, USE_NETWORKS,
+            "Its output channels (paper: 1280); 0 = there is none."),
+    WORD(space.head.activation, "\"\"", " " ACTIVATIONS, USE_NETWORKS,
+         "The activation after it; \"\" = the blocks'."),
+
+    SECTION("supernet", USE_TRAINING,
+            "Training of the supernet: one schedule for warm-up and greedy."),
+    INTEGER(supernet.batch, "1024", 2, COUNT_MAX, USE_TRAINING,
+            "Images in one step (paper: 1024)."),
+    INTEGER(supernet.steps, "55300", 1, STEPS_MAX, USE_TRAINING,
+            "Steps of warm-up and greedy together; the learning rate ends there (46 "
+            "epochs of ImageNet at the paper's batch)."),
+    NUMBER(supernet.learning_rate, "0.12", 0, 1000, USE_TRAINING,
+           "At the start of its cosine (paper: 0.12 at batch 1024)."),
+    INTEGER(supernet.lr_ramp, "0", 0, STEPS_MAX, USE_TRAINING,
+            "Steps in which the learning rate rises from 0 first; 0 = none."),
+    NUMBER(supernet.momentum, "0.9", 0, 0.9999, USE_TRAINING,
+           "Nesterov momentum (paper: 0.9)."),
+    NUMBER(
+        supernet.weight_decay, "4.0e-5", 0, 1, USE_TRAINING,
+        "Decay of convolution and classifier weights; batch normalisation and biases "
+        "have none."),
+    NUMBER(supernet.label_smoothing, "0.1", 0, 0.999, USE_TRAINING,
+           "Share of the label that is spread over all classes."),
+    NUMBER(supernet.bn_momentum, "0.1", 0, 1, USE_TRAINING,
+           "Weight of a new batch in batch normalisation's running statistics."),
+
+    SECTION("sampling", USE_TRAINING, "The law of the paths that training draws."),
+    SECTION("sampling.constraint", USE_TRAINING,
+            "Limits on the paths that training draws; 0 = none."),
+    NUMBER(sampling.constraint.flops, "0", 0, 1e18, USE_TRAINING,
+           "Most multiply-adds of a path that is trained."),
+    NUMBER(sampling.constraint.params, "0", 0, 1e18, USE_TRAINING,
+           "Most parameters of a path that is trained."),
+
+    SECTION("warmup", USE_TRAINING, "Uniform training before greedy."),
+    INTEGER(warmup.steps, "10000", 0, STEPS_MAX, USE_TRAINING,
+            "How many of supernet.steps it takes (paper: 10000)."),
+
+    SECTION("greedy", USE_GREEDY, "Greedy training: Algorithms 1 and 2 of the paper."),
+    INTEGER(greedy.sampled_paths, "10", 1, 10000, USE_GREEDY,
+            "Paths drawn in one round: m of Algorithm 1 (paper: 10)."),
+    INTEGER(
+        greedy.kept_paths, "5", 1, 10000, USE_GREEDY,
+        "Those with the least loss, which are trained: k of Algorithm 1 (paper: 5)."),
+    INTEGER(greedy.surrogate_images, "1000", 2, IMAGES_MAX, USE_GREEDY,
+            "Validation images that judge the paths of a round, as many of each class "
+            "(paper: 1000)."),
+    INTEGER(greedy.pool_size, "1000", 1, COUNT_MAX, USE_GREEDY,
+            "Paths in the candidate pool (paper: 1000)."),
+    SECTION("greedy.epsilon", USE_GREEDY,
+            "Chance that a path is drawn from the pool: it rises linearly."),
+    NUMBER(greedy.epsilon.from, "0", 0, 1, USE_GREEDY, "At the start (paper: 0)."),
+    NUMBER(greedy.epsilon.to, "0.8", 0, 1, USE_GREEDY, "At the end (paper: 0.8)."),
+    INTEGER(greedy.epsilon.ramp_steps, "0", 0, STEPS_MAX, USE_GREEDY,
+            "Steps of the rise, from the start of greedy; 0 = to the end of "
+            "supernet.steps."),
+    SECTION("greedy.stop", USE_GREEDY, "When the pool has settled, training ends."),
+    NUMBER(
+        greedy.stop.alpha, "0.08", 0, 1, USE_GREEDY,
+        "Stop when the share of new paths in a full pool falls to this (paper: 0.08)."),
+    INTEGER(greedy.stop.window, "0", 0, STEPS_MAX, USE_GREEDY,
+            "New since so many steps ago; 0 = one epoch."),
+    BOOLEAN(greedy.filter, "true", USE_GREEDY,
+            "Train the kept paths only; off: every path that was drawn (Table 4)."),
+    BOOLEAN(greedy.sample_from_pool, "true", USE_GREEDY,
+            "Draw from the pool, too; off: epsilon is 0 throughout (Table 4)."),
+    BOOLEAN(greedy.stop_by_turnover, "true", USE_GREEDY,
+            "Stop when the pool has settled; off: only supernet.steps ends training."),
+    BOOLEAN(greedy.refresh_losses, "true", USE_GREEDY,
+            "A path that is drawn again takes its newest loss; off: it keeps the old "
+            "one."),
+
+    SECTION("search", USE_SEARCH, "The search for paths in the trained supernet."),
+    WORD(search.algorithm, "nsga2", "nsga2 random", USE_SEARCH,
+         "nsga2: evolution, error against FLOPs; random: the baseline."),
+    INTEGER(search.population, "50", 2, COUNT_MAX, USE_SEARCH,
+            "Paths in one generation (paper: 50)."),
+    INTEGER(search.generations, "20", 1, COUNT_MAX, USE_SEARCH,
+            "Generations; the first population is number 0 (paper: 20)."),
+    NUMBER(search.mutation, "0.1", 0, 1, USE_SEARCH,
+           "Chance of each layer to choose anew."),
+    BOOLEAN(search.initialise_from_pool, "true", USE_SEARCH,
+            "Begin with the best paths of greedy's pool; off: with random ones (Table "
+            "4)."),
+    SECTION("search.constraints", USE_SEARCH,
+            "Limits on the paths that are considered; 0 = none."),
+    NUMBER(search.constraints.flops, "0", 0, 1e18, USE_SEARCH,
+           "Most multiply-adds of a path."),
+    NUMBER(search.constraints.params, "0", 0, 1e18, USE_SEARCH,
+           "Most parameters of a path."),
+    WORD(search.bn, "recalibrate", "batch recalibrate", USE_SEARCH,
+         "Batch normalisation while a path is judged: statistics of the batch itself, "
+         "or "
+         "re-estimated for the path on training images."),
+    INTEGER(search.recalibrate_images, "20000", 2, IMAGES_MAX, USE_SEARCH,
+            "Training images to re-estimate with: the same for every path."),
+    INTEGER(search.validation_images, "0", 0, IMAGES_MAX, USE_SEARCH,
+            "Validation images that judge a path; 0 = all of them."),
+    INTEGER(search.batch, "250", 2, COUNT_MAX, USE_SEARCH,
+            "Images at a time while a path is judged."),
+    INTEGER(search.random_paths, "1000", 1, IMAGES_MAX, USE_SEARCH,
+            "Paths that `random` judges (paper: 1000)."),
+
+    SECTION(CONFIG_NEUTRAL_SECTION, USE_NETWORKS,
+            "How much work a kill can cost. It changes no result and re-runs nothing."),
+    NUMBER(checkpoint.seconds, "300", 1, 1e7, USE_NETWORKS,
+           "A checkpoint at least this often."),
+    INTEGER(checkpoint.steps, "0", 0, STEPS_MAX, USE_NETWORKS,
+            "And every so many steps; 0 = by time alone."),
+};
+
+const struct settings config_table = {rows, sizeof rows / sizeof *rows};
+_Static_assert(sizeof rows / sizeof *rows <= CONFIG_ROWS_MAX, "room for every row");

@@ -1,0 +1,138 @@
+/*
+ * settings.h - the table of settings, and how a mapping of YAML is read by such a
+ * table.
+ *
+ * A row says everything about one setting: its dotted name, kind, range, default, where
+ * its field is, which stages use it, what it does. Reading, defaults, the effective
+ * YAML and configs/reference.yaml all go by the rows; there is no second list. The
+ * items of lists (space.stages, space.fixed) have small tables of their own.
+ */
+#ifndef IO_SETTINGS_H
+#define IO_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "io/problems.h"
+#include "io/yaml_tree.h"
+
+/* Which stages use a setting: an edit of it re-runs these and what follows them. */
+enum setting_use {
+    USE_PREPARE = 1 << 0,
+    USE_WARMUP = 1 << 1,
+    USE_GREEDY = 1 << 2,
+    USE_SEARCH = 1 << 3,
+    USE_TRAINING = USE_WARMUP | USE_GREEDY,
+    USE_NETWORKS = USE_TRAINING | USE_SEARCH,
+    USE_ALL = USE_PREPARE | USE_NETWORKS,
+};
+
+enum { SETTING_STAGES = 4 };
+/* Names in the order of the bits above, then NULL. */
+extern const char *const setting_stages[SETTING_STAGES + 1];
+/* The bit of a stage's name; 0 if there is none of that name. */
+unsigned setting_use(const char *stage);
+
+struct setting;
+
+/* Strings that were read; their owner frees them. */
+struct texts {
+    int n;
+    char **text;
+};
+const char *texts_keep(struct texts *texts, const char *text);
+void texts_release(struct texts *texts);
+
+/* Where values come from and where trouble goes. */
+struct reader {
+    const char *file;
+    bool positions; /* off: an override, which has no line */
+    struct problems *problems;
+    struct texts *texts;
+};
+
+/* Adds `shown: message` at the node. */
+void reader_problem(const struct reader *reader, const struct yaml_tree *node,
+                    const char *shown, const char *format, ...) PRINTF_LIKE(4, 5);
+struct place reader_place(const struct reader *reader, const struct yaml_tree *node);
+
+/*
+ * What a kind of value does. `base` is the struct that the row's offset counts from;
+ * `shown` is the full name for messages ("space.stages[2].channels"). read() adds its
+ * problems and says whether the value is good; write() prints what follows `name:` in
+ * YAML, from the blank on, without the line's end; `depth` is the nesting of that name.
+ */
+struct setting_kind {
+    const char *expects; /* "an integer" */
+    bool (*read)(const struct reader *reader, const struct setting *setting,
+                 const char *shown, const struct yaml_tree *node, void *base);
+    void (*write)(FILE *out, const struct setting *setting, const void *base,
+                  int depth);
+};
+
+struct setting {
+    const char *name;                /* "greedy.epsilon.to" */
+    const struct setting_kind *kind; /* NULL: a section, whose settings follow it */
+    size_t offset;
+    const char *value; /* the default in YAML; of a required setting, an example */
+    bool required;
+    double least, most; /* of numbers: both ends allowed */
+    const char *words;  /* of words: "relu relu6"; a leading blank allows "" */
+    unsigned use;
+    const char *help; /* a sentence */
+};
+
+extern const struct setting_kind kind_integer, kind_kernel, kind_number, kind_boolean,
+    kind_word, kind_text, kind_file_name, kind_seed;
+
+struct settings {
+    const struct setting *row;
+    int n;
+};
+
+/* What became of a row. */
+enum setting_state { SETTING_ABSENT, SETTING_GIVEN, SETTING_BAD, SETTING_DEFAULT };
+struct filled {
+    enum setting_state state;
+    struct place place; /* of its value */
+    struct place key;   /* of its name, for duplicates */
+};
+
+/* The row of that name, or -1; sections included. */
+int settings_find(const struct settings *settings, const char *name);
+/* The name that was probably meant, or NULL; sections included. */
+const char *settings_nearest(const struct settings *settings, const char *name);
+
+/*
+ * Reads a mapping by the table: section after section for dotted names. `use`: rows
+ * that lack all of these bits are refused. filled[n] starts as zeros; `prefix` stands
+ * before every name in messages ("space.stages[2]." or "").
+ */
+void settings_read(const struct reader *reader, const struct settings *settings,
+                   const char *prefix, unsigned use, const struct yaml_tree *mapping,
+                   void *base, struct filled *filled);
+/* Reads one value into its row. */
+void settings_read_row(const struct reader *reader, const struct settings *settings,
+                       int row, const char *prefix, const struct yaml_tree *node,
+                       void *base, struct filled *filled);
+/*
+ * Fills what is absent: the default, or "missing" at the place of the innermost section
+ * that is there, else of `mapping`. A required setting that `use` does not need stays
+ * zero. Returns whether no row is missing or bad.
+ */
+bool settings_complete(const struct reader *reader, const struct settings *settings,
+                       const char *prefix, unsigned use,
+                       const struct yaml_tree *mapping, void *base,
+                       struct filled *filled);
+
+/* Fills every row with its default or, where one is required, its example. */
+void settings_examples(const struct settings *settings, struct texts *texts,
+                       void *base);
+
+/* A double in as few digits as give the same double back, in a form that YAML 1.1
+ * readers take for a number, too. */
+enum { SETTING_NUMBER_SIZE = 40 };
+void setting_number_text(double value, char text[SETTING_NUMBER_SIZE]);
+
+#endif
