@@ -1,0 +1,439 @@
+/* score.c - see score.h. */
+#include "net/score.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/die.h"
+#include "tensor/classifier.h"
+
+struct scorer {
+    const struct supernet *net;
+    struct workspace *workspace;
+    const struct dataset *dataset;
+    int batch;
+    float *images;
+    int *labels;
+    struct score_counters counters;
+};
+
+struct scorer *scorer_create(const struct supernet *net, struct workspace *workspace,
+                             const struct dataset *dataset, int batch)
+{
+    struct scorer *s = memory_zeroed(1, sizeof(*s));
+    *s = (struct scorer){net, workspace, dataset, batch, NULL, NULL, {0}};
+    size_t image = (size_t)net->space.h * (size_t)net->space.w * (size_t)net->space.c;
+    s->images = memory_zeroed((size_t)batch * image, sizeof(float));
+    s->labels = memory_zeroed((size_t)batch, sizeof(int));
+    return s;
+}
+
+void scorer_free(struct scorer *scorer)
+{
+    if (!scorer)
+        return;
+    free(scorer->images);
+    free(scorer->labels);
+    free(scorer);
+}
+
+struct score_counters scorer_counters(const struct scorer *scorer)
+{
+    return scorer->counters;
+}
+
+void scorer_set_counters(struct scorer *scorer, const struct score_counters *counters)
+{
+    scorer->counters = *counters;
+}
+
+/*
+ * The paths as a tree. order: the paths sorted; shared[i]: how many leading layers path
+ * order[i] has in common with the one before. A node is a (path, depth) that is
+ * computed; node[i * n_layers + l] numbers the node that path order[i] passes at layer
+ * l.
+ */
+struct tree {
+    int n, n_layers, n_nodes;
+    const struct path *path;
+    int *order, *shared, *node;
+};
+
+static int compare_places(const void *a, const void *b, void *context)
+{
+    const struct path *path = context;
+    int i = *(const int *)a, j = *(const int *)b;
+    int order = path_compare(&path[i], &path[j]);
+    return order ? order : (i > j) - (i < j);
+}
+
+static int common_prefix(const struct path *a, const struct path *b)
+{
+    int l = 0;
+    while (l < a->n && a->op[l] == b->op[l])
+        l++;
+    return l;
+}
+
+static void tree_init(struct tree *tree, const struct path *path, int n)
+{
+    *tree = (struct tree){.n = n, .n_layers = path[0].n, .path = path};
+    tree->order = memory_zeroed((size_t)n, sizeof(int));
+    tree->shared = memory_zeroed((size_t)n, sizeof(int));
+    tree->node = memory_zeroed((size_t)n * (size_t)tree->n_layers + 1, sizeof(int));
+    for (int i = 0; i < n; i++)
+        tree->order[i] = i;
+    qsort_r(tree->order, (size_t)n, sizeof(int), compare_places, (void *)path);
+    for (int i = 0; i < n; i++) {
+        if (i > 0)
+            tree->shared[i] =
+                common_prefix(&path[tree->order[i - 1]], &path[tree->order[i]]);
+        int *node = tree->node + i * tree->n_layers;
+        for (int l = 0; l < tree->n_layers; l++)
+            node[l] = l < tree->shared[i] ? node[l - tree->n_layers] : tree->n_nodes++;
+    }
+}
+
+static void tree_release(struct tree *tree)
+{
+    free(tree->order);
+    free(tree->shared);
+    free(tree->node);
+}
+
+/*
+ * BN statistics of every node of a tree, averaged over calibration batches: first the
+ * sums of mean and variance, then (given_finish) the numbers to apply. One run of
+ * floats per node; stem and fixed blocks are the node -1 - i, head statistics belong to
+ * a path.
+ */
+struct given {
+    struct bn_pass stem, fixed[SPACE_LAYERS_MAX][3];
+    struct bn_pass (*node)[3]; /* [n_nodes] */
+    struct bn_pass *head;      /* [n] by position in the order */
+    struct arena *arena;
+};
+
+static size_t bn_floats(int c)
+{
+    return 5 * channels_padded(c) + 4096;
+}
+
+static size_t block_bn_floats(const struct block *b)
+{
+    if (b->passes)
+        return 0;
+    return bn_floats(b->place.k) + 2 * bn_floats(b->expanded);
+}
+
+static void take_zeroed(int c, struct arena *arena, struct bn_pass *bn)
+{
+    bn_pass_take(c, arena, bn);
+    size_t bytes = channels_padded(c) * sizeof(float);
+    memset(bn->bn.mean, 0, bytes);
+    memset(bn->variance, 0, bytes);
+}
+
+static void take_block(const struct block *b, struct arena *arena, struct bn_pass bn[3])
+{
+    if (b->passes)
+        return;
+    if (b->has_expand)
+        take_zeroed(b->expanded, arena, &bn[0]);
+    if (b->op.kind == OP_MBCONV)
+        take_zeroed(b->expanded, arena, &bn[1]);
+    take_zeroed(b->place.k, arena, &bn[2]);
+}
+
+static const struct block *node_block(const struct supernet *net,
+                                      const struct tree *tree, int i, int l)
+{
+    return supernet_block(net, l, tree->path[tree->order[i]].op[l]);
+}
+
+static size_t given_floats(const struct supernet *net, const struct tree *tree)
+{
+    size_t floats = bn_floats(net->stem.k);
+    for (int i = 0; i < net->space.n_fixed; i++)
+        floats += block_bn_floats(&net->fixed[i]);
+    for (int i = 0; i < tree->n; i++) {
+        for (int l = tree->shared[i]; l < tree->n_layers; l++)
+            floats += block_bn_floats(node_block(net, tree, i, l));
+        if (net->space.head_channels)
+            floats += bn_floats(net->head.k);
+    }
+    return floats;
+}
+
+static void given_init(struct given *given, const struct supernet *net,
+                       const struct tree *tree)
+{
+    memset(given, 0, sizeof(*given));
+    given->arena = arena_create(given_floats(net, tree) * sizeof(float) + 65536);
+    given->node = memory_zeroed((size_t)tree->n_nodes + 1, sizeof(given->node[0]));
+    given->head = memory_zeroed((size_t)tree->n, sizeof(given->head[0]));
+    take_zeroed(net->stem.k, given->arena, &given->stem);
+    for (int i = 0; i < net->space.n_fixed; i++)
+        take_block(&net->fixed[i], given->arena, given->fixed[i]);
+    for (int i = 0; i < tree->n; i++) {
+        for (int l = tree->shared[i]; l < tree->n_layers; l++)
+            take_block(node_block(net, tree, i, l), given->arena,
+                       given->node[tree->node[i * tree->n_layers + l]]);
+        if (net->space.head_channels)
+            take_zeroed(net->head.k, given->arena, &given->head[i]);
+    }
+}
+
+static void given_release(struct given *given)
+{
+    arena_free(given->arena);
+    free(given->node);
+    free(given->head);
+}
+
+static void add_share(int c, double share, const struct bn_pass *batch,
+                      struct bn_pass *mean)
+{
+    for (int i = 0; i < c; i++) {
+        mean->bn.mean[i] += (float)(share * (double)batch->bn.mean[i]);
+        mean->variance[i] += (float)(share * (double)batch->variance[i]);
+    }
+}
+
+static void finish(const struct conv_bn *conv, const struct supernet *net,
+                   struct bn_pass *bn)
+{
+    batchnorm_from_statistics(conv->k, bn->bn.mean, bn->variance,
+                              net->weights + conv->gamma, net->weights + conv->beta,
+                              &bn->bn);
+}
+
+static void finish_block(const struct block *b, const struct supernet *net,
+                         struct bn_pass bn[3])
+{
+    if (b->passes)
+        return;
+    if (b->has_expand)
+        finish(&b->expand, net, &bn[0]);
+    if (b->op.kind == OP_MBCONV)
+        finish(&b->depthwise, net, &bn[1]);
+    finish(&b->project, net, &bn[2]);
+}
+
+static void given_finish(struct given *given, const struct supernet *net,
+                         const struct tree *tree)
+{
+    finish(&net->stem, net, &given->stem);
+    for (int i = 0; i < net->space.n_fixed; i++)
+        finish_block(&net->fixed[i], net, given->fixed[i]);
+    for (int i = 0; i < tree->n; i++) {
+        for (int l = tree->shared[i]; l < tree->n_layers; l++)
+            finish_block(node_block(net, tree, i, l), net,
+                         given->node[tree->node[i * tree->n_layers + l]]);
+        if (net->space.head_channels)
+            finish(&net->head, net, &given->head[i]);
+    }
+}
+
+/*
+ * One walk over the tree with one batch. What it does with BN: BN_BATCH takes the
+ * batch's own; if `given` is there it also adds `share` of them to it. BN_GIVEN applies
+ * `given`.
+ */
+struct walk {
+    struct scorer *scorer;
+    const struct tree *tree;
+    enum bn_mode mode;
+    struct given *given;
+    double share;
+    int n;      /* images of this batch */
+    bool judge; /* head and loss wanted (and always in BN_BATCH with given: head BN) */
+    double *loss; /* [paths], sums; by index into tree->path */
+    int64_t *hits;
+    struct net_values values;
+};
+
+static void share_block(const struct block *b, double share,
+                        const struct block_tensors *t, struct bn_pass bn[3])
+{
+    if (b->has_expand)
+        add_share(b->expanded, share, &t->bn1, &bn[0]);
+    if (b->op.kind == OP_MBCONV)
+        add_share(b->expanded, share, &t->bn2, &bn[1]);
+    add_share(b->place.k, share, &t->bn3, &bn[2]);
+}
+
+/* Computes one block for x and returns how its output is read; the output stays in the
+ * arena, the inner tensors do not. */
+static struct source walk_block(struct walk *walk, const struct block *b,
+                                const struct source *x, struct bn_pass given[3])
+{
+    if (b->passes)
+        return *x;
+    struct arena *arena = walk->scorer->workspace->tensors;
+    struct block_tensors t = {0};
+    block_take_output(b, walk->n, arena, &t);
+    size_t mark = arena_mark(arena);
+    if (walk->mode == BN_GIVEN)
+        t.bn1 = given[0], t.bn2 = given[1], t.bn3 = given[2];
+    else
+        block_take_bn(b, arena, &t);
+    block_take_inner(b, walk->n, arena, &t);
+    block_forward(b, &walk->values, walk->n, x, walk->mode, &t,
+                  walk->scorer->workspace->scratch);
+    if (walk->mode == BN_BATCH && given)
+        share_block(b, walk->share, &t, given);
+    arena_release(arena, mark);
+    walk->scorer->counters.blocks_computed++;
+    return (struct source){.z = t.y};
+}
+
+static void walk_head(struct walk *walk, int i, const struct source *x)
+{
+    const struct supernet *net = walk->scorer->net;
+    struct arena *arena = walk->scorer->workspace->tensors;
+    size_t mark = arena_mark(arena);
+    struct head_tensors t;
+    head_take(net, walk->n, arena, &t);
+    if (walk->mode == BN_GIVEN && net->space.head_channels)
+        t.bn = walk->given->head[i];
+    head_pass(net, walk->n, x, walk->judge ? walk->scorer->labels : NULL, 0, walk->mode,
+              &t, walk->scorer->workspace->scratch);
+    if (walk->mode == BN_BATCH && walk->given && net->space.head_channels)
+        add_share(net->head.k, walk->share, &t.bn, &walk->given->head[i]);
+    int p = walk->tree->order[i];
+    for (int j = 0; walk->judge && j < walk->n; j++) {
+        walk->loss[p] += t.loss[j];
+        walk->hits[p] += t.hit[j];
+    }
+    arena_release(arena, mark);
+}
+
+static struct source walk_shared(struct walk *walk)
+{
+    struct scorer *s = walk->scorer;
+    const struct supernet *net = s->net;
+    struct given *given = walk->given;
+    struct stem_tensors stem;
+    stem_take(net, walk->n, s->workspace->tensors, &stem);
+    if (walk->mode == BN_GIVEN)
+        stem.bn = given->stem;
+    struct source x =
+        stem_pass(net, walk->n, s->images, walk->mode, &stem, s->workspace->scratch);
+    if (walk->mode == BN_BATCH && given)
+        add_share(net->stem.k, walk->share, &stem.bn, &given->stem);
+    for (int i = 0; i < net->space.n_fixed; i++)
+        x = walk_block(walk, &net->fixed[i], &x, given ? given->fixed[i] : NULL);
+    return x;
+}
+
+static void walk_tree(struct walk *walk)
+{
+    struct scorer *s = walk->scorer;
+    const struct tree *tree = walk->tree;
+    struct arena *arena = s->workspace->tensors;
+    size_t start = arena_mark(arena);
+    struct source input[SPACE_LAYERS_MAX + 1]; /* of layer l on the current branch */
+    size_t mark[SPACE_LAYERS_MAX + 1];
+    input[0] = walk_shared(walk);
+    mark[0] = arena_mark(arena);
+    for (int i = 0; i < tree->n; i++) {
+        arena_release(arena, mark[tree->shared[i]]);
+        for (int l = tree->shared[i]; l < tree->n_layers; l++) {
+            int node = tree->node[i * tree->n_layers + l];
+            input[l + 1] = walk_block(walk, node_block(s->net, tree, i, l), &input[l],
+                                      walk->given ? walk->given->node[node] : NULL);
+            mark[l + 1] = arena_mark(arena);
+        }
+        if (walk->judge || walk->given)
+            walk_head(walk, i, &input[tree->n_layers]);
+    }
+    arena_release(arena, start);
+}
+
+/* Every batch of an index list, one walk each. */
+static void walk_images(struct walk *walk, enum split split, const int *index,
+                        int n_index)
+{
+    struct scorer *s = walk->scorer;
+    int batches = (n_index + s->batch - 1) / s->batch;
+    walk->share = 1.0 / batches;
+    for (int b = 0; b < batches; b++) {
+        /* Batches of (nearly) equal size: BN of a small last batch would be worse. */
+        int first = (int)((int64_t)n_index * b / batches);
+        walk->n = (int)((int64_t)n_index * (b + 1) / batches) - first;
+        dataset_batch(s->dataset, split, index + first, walk->n, s->images, s->labels);
+        walk_tree(walk);
+    }
+}
+
+static void count(struct scorer *s, const struct tree *tree, int n_index)
+{
+    s->counters.evaluations += (int64_t)tree->n * n_index;
+    int batches = (n_index + s->batch - 1) / s->batch;
+    int64_t blocks = 0;
+    for (int i = 0; i < tree->n; i++) {
+        for (int l = 0; l < tree->n_layers; l++)
+            blocks += !node_block(s->net, tree, i, l)->passes;
+        for (int f = 0; f < s->net->space.n_fixed; f++)
+            blocks += !s->net->fixed[f].passes;
+    }
+    s->counters.blocks_asked += blocks * batches;
+}
+
+static void judge(struct walk *walk, enum split split, const int *index, int n_index,
+                  struct score *score)
+{
+    int n = walk->tree->n;
+    walk->judge = true;
+    walk->loss = memory_zeroed((size_t)n, sizeof(double));
+    walk->hits = memory_zeroed((size_t)n, sizeof(int64_t));
+    walk_images(walk, split, index, n_index);
+    count(walk->scorer, walk->tree, n_index);
+    for (int p = 0; p < n; p++)
+        score[p] =
+            (struct score){walk->loss[p] / n_index, (double)walk->hits[p] / n_index};
+    free(walk->loss);
+    free(walk->hits);
+}
+
+void score_paths(struct scorer *scorer, const struct path *path, int n,
+                 enum split split, const int *index, int n_index, struct score *score)
+{
+    if (n < 1)
+        return;
+    struct tree tree;
+    tree_init(&tree, path, n);
+    struct walk walk = {.scorer = scorer,
+                        .tree = &tree,
+                        .mode = BN_BATCH,
+                        .values = supernet_values(scorer->net)};
+    judge(&walk, split, index, n_index, score);
+    tree_release(&tree);
+}
+
+void score_paths_recalibrated(struct scorer *scorer, const struct path *path, int n,
+                              const int *calibration, int n_calibration,
+                              enum split split, const int *index, int n_index,
+                              struct score *score)
+{
+    if (n < 1)
+        return;
+    struct tree tree;
+    struct given given;
+    tree_init(&tree, path, n);
+    given_init(&given, scorer->net, &tree);
+    struct walk walk = {.scorer = scorer,
+                        .tree = &tree,
+                        .mode = BN_BATCH,
+                        .given = &given,
+                        .values = supernet_values(scorer->net)};
+    walk_images(&walk, SPLIT_TRAIN, calibration, n_calibration);
+    count(scorer, &tree, n_calibration);
+    given_finish(&given, scorer->net, &tree);
+    walk.mode = BN_GIVEN;
+    judge(&walk, split, index, n_index, score);
+    given_release(&given);
+    tree_release(&tree);
+}

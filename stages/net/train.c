@@ -1,0 +1,59 @@
+/* train.c - see train.h. */
+#include "net/train.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/die.h"
+#include "net/optimizer.h"
+
+struct train_step train_step_at(const struct supernet_config *config, long step)
+{
+    return (struct train_step){step,
+                               learning_rate_at(config, step),
+                               config->momentum,
+                               config->weight_decay,
+                               config->label_smoothing,
+                               config->bn_momentum};
+}
+
+static _Noreturn void die_not_finite(const struct supernet *net,
+                                     const struct path *path,
+                                     const struct train_step *step, double loss,
+                                     const struct network_tensors *tensors)
+{
+    char text[PATH_TEXT_SIZE], place[2 * LAYOUT_NAME_SIZE];
+    path_to_text(path, &net->space, text);
+    if (!network_first_not_finite(net, tensors, place, sizeof(place)))
+        snprintf(place, sizeof(place), "classifier");
+    die("step %ld: the loss is %g, expected a finite number; first not finite in '%s'; "
+        "path '%s'; learning rate %g; lower 'supernet.learning_rate' or raise "
+        "'supernet.lr_ramp'",
+        step->step, loss, place, text, step->rate);
+}
+
+struct train_result train_path(struct supernet *net, const struct path *path,
+                               const struct train_step *step, int n,
+                               const float *images, const int *labels,
+                               struct workspace *workspace)
+{
+    size_t mark = arena_mark(workspace->tensors);
+    struct network_tensors tensors;
+    network_take(net, path, n, workspace->tensors, &tensors);
+    network_forward(net, n, images, labels, step->label_smoothing, &tensors,
+                    workspace->scratch);
+    struct train_result result = {0};
+    for (int i = 0; i < n; i++) {
+        result.loss += tensors.head.loss[i] / n;
+        result.accuracy += (double)tensors.head.hit[i] / n;
+    }
+    if (!isfinite(result.loss))
+        die_not_finite(net, path, step, result.loss, &tensors);
+    network_backward(net, path, n, images, labels, step->label_smoothing, &tensors,
+                     workspace);
+    network_update_statistics(net, n, step->bn_momentum, &tensors);
+    sgd_step(net, path, workspace->gradients, step->rate, step->momentum,
+             step->weight_decay);
+    arena_release(workspace->tensors, mark);
+    return result;
+}

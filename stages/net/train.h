@@ -1,0 +1,34 @@
+/*
+ * train.h - one training step of one path (single-path training, Section 3 of the
+ * paper): forward, backward, and an update that touches only that path's weights and
+ * momenta.
+ */
+#ifndef NET_TRAIN_H
+#define NET_TRAIN_H
+
+#include "net/network.h"
+
+struct train_step {
+    long step;   /* for messages, and for the learning rate */
+    double rate; /* learning rate */
+    double momentum, weight_decay, label_smoothing, bn_momentum;
+};
+
+struct train_result {
+    double loss;     /* mean over the batch, smoothing included, before the update */
+    double accuracy; /* share of hits in the batch */
+};
+
+/* Settings of a step of the common schedule. */
+struct train_step train_step_at(const struct supernet_config *config, long step);
+
+/*
+ * Dies when the loss is not finite, naming step, path and the layer where the numbers
+ * first went wrong; the weights are still those before the step then.
+ */
+struct train_result train_path(struct supernet *net, const struct path *path,
+                               const struct train_step *step, int n,
+                               const float *images, const int *labels,
+                               struct workspace *workspace);
+
+#endif
