@@ -75,9 +75,9 @@ void checkpoint_free(struct checkpoint *checkpoint)
 /* ---- whose it is ---- */
 
 /*
- * The next line of a config that can change a result, or NULL at the end: all but the
- * section `checkpoint`, which says how often to write, not what is computed. Moves
- * *text behind the line; the line ends at a newline or NUL.
+ * The next line of a config that can change a result, or NULL at the end: all but
+ * comments and the section `checkpoint`, which says how often to write, not what is
+ * computed. Moves *text behind the line; the line ends at a newline or NUL.
  */
 static const char *next_line(const char **text)
 {
@@ -91,7 +91,7 @@ static const char *next_line(const char **text)
             in_section = true;
         else if (in_section && !strchr(" \t\n", *line))
             in_section = false;
-        if (!in_section)
+        if (!in_section && *line != '#')
             return line;
     }
     return NULL;
