@@ -1,4 +1,117 @@
+# The pipeline: which artifact is made from what, and every command that a person types.
+#
+# Made in two passes. The first installs what is missing, compiles, and works out the
+# settings of the run (slurm/run); it then calls this file again with DATA set, and the
+# dependency lines below say what is left to do. A program is an order-only
+# prerequisite: a rebuild never throws finished training away.
 .DEFAULT_GOAL := help
+SHELL := /bin/sh
+.SUFFIXES:
 include stages/build.mk
-help:
-	@echo "to be written"
+
+# `=` and not `?=`: the command line decides, a variable of the same name that happens to
+# be in somebody's environment does not.
+## CONFIG=FILE.yaml  the experiment: that path, or else configs/FILE.yaml
+CONFIG = quickstart.yaml
+## RUN=NAME  the folder results/NAME (default: the config's base name)
+RUN = $(basename $(notdir $(CONFIG)))
+## SET='search.population=20 greedy.steps=500'  settings that override the config's
+SET =
+## THREADS=N  threads of a stage (default: the processors this process may use)
+THREADS =
+## VARIANT=release|debug|san  which build runs
+## RESULTS=FOLDER, DATA_FOLDER=FOLDER  where artifacts go (default: results and data)
+RESULTS = results
+DATA_FOLDER = data
+
+OUT = $(RESULTS)/$(RUN)
+# Where the settings of the stages are looked up; a dry run has them elsewhere.
+SETTINGS = $(OUT)
+DATA_SETTINGS = $(DATA:.h5=.yaml)
+EXECUTOR := local
+STAGES := warmup greedy search
+
+quote = '$(subst ','\'',$1)'
+dry_run = $(if $(findstring n,$(firstword -$(MAKEFLAGS))),--dry-run)
+jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+this_run = --results=$(call quote,$(RESULTS)) --run=$(call quote,$(RUN))
+# The command that was typed: what to type again.
+again = make $@ $(strip $(foreach v,CONFIG RUN SET THREADS VARIANT RESULTS DATA_FOLDER,$(if \
+	$(filter command,$(firstword $(origin $v))),$v=$(call quote,$($v)))))
+
+##@ first steps
+.PHONY: help setup build data $(STAGES)
+help: ## this text
+	@awk -f slurm/help.awk $(MAKEFILE_LIST)
+setup: ## install what is missing (with apt, as root or sudo), or say what to install
+	+@slurm/setup $(dry_run) $(setup_facts) build images test
+build: setup-build ## compile the programs (VARIANT=release|debug|san)
+	+@$(MAKE) --no-print-directory $(jobs) programs
+
+##@ the pipeline: each makes what it needs first, and goes on where it was stopped
+data: ## import the images: data/<dataset.name>.h5
+warmup: ## train the supernet with uniformly drawn paths
+greedy: ## go on training with the paths that do best (Algorithms 1 and 2)
+search: ## find the architecture (NSGA-II), and print it
+data $(STAGES): setup-run
+	+@$(MAKE) --no-print-directory $(jobs) programs
+	+@slurm/run $(dry_run) $(this_run) --goal=$@ --config=$(call quote,$(CONFIG)) \
+		--set=$(call quote,$(SET)) --data-folder=$(call quote,$(DATA_FOLDER)) \
+		--build=$(BUILD) --again=$(call quote,$(again)) --make='$(MAKE)'
+
+##@ looking at a run
+.PHONY: status logs graph
+status: ## table of the stages: state, step, loss, ETA, what to type next (RUN=all: every run)
+	@slurm/status $(this_run)
+logs: ## the last lines of a stage's log (STAGE=greedy, FOLLOW=1 to keep watching)
+	@slurm/logs $(this_run) --stage=$(call quote,$(STAGE)) $(FOLLOW:%=--follow)
+graph: setup-graph ## picture of the stages and their states: results/RUN/graph.svg and .png
+	+@slurm/graph $(this_run) --make='$(MAKE)'
+
+##@ developing
+.PHONY: test bench format clean clean-run
+test: setup-test ## every test; the last line counts them
+	+@$(MAKE) --no-print-directory $(jobs) programs unit-programs
+	@tests/run --build=$(BUILD)
+bench: setup-build ## measure the kernels and the training step
+	+@$(MAKE) --no-print-directory $(jobs) bench-programs
+	@tests/run --build=$(BUILD) --bench
+format: ## lay out the C sources as .clang-format says
+	clang-format -i $(wildcard stages/*.[ch] stages/*/*.[ch] tests/*/*.[ch])
+clean: ## remove what was compiled
+	rm -rf $(BUILD_ROOT)
+clean-run: ## remove results/RUN (RUN= must be given)
+	@slurm/clean-run $(this_run) $(if $(filter command,$(firstword $(origin RUN))),--named)
+
+# What each of these needs from the machine: quick and silent when all of it is there.
+.PHONY: setup-build setup-run setup-test setup-graph
+setup_facts = --modules=$(call quote,$(PACKAGES)) --libraries=$(call quote,$(LIBRARIES)) \
+	--compiler=$(call quote,$(CC)) \
+	--config=$(call quote,$(CONFIG)) --set=$(call quote,$(SET))
+setup-build: ; +@slurm/setup $(dry_run) $(setup_facts) build
+setup-run: ; +@slurm/setup $(dry_run) $(setup_facts) build images
+setup-test: ; +@slurm/setup $(dry_run) $(setup_facts) build test
+setup-graph: ; +@slurm/setup $(dry_run) $(setup_facts) build graph
+
+ifdef DATA
+# The second pass. One line per artifact: the picture of the pipeline.
+$(DATA): $(DATA_SETTINGS)
+$(OUT)/warmup.h5: $(SETTINGS)/warmup.yaml $(DATA)
+$(OUT)/greedy.h5: $(SETTINGS)/greedy.yaml $(OUT)/warmup.h5 $(DATA)
+$(OUT)/search.h5: $(SETTINGS)/search.yaml $(OUT)/greedy.h5 $(DATA)
+
+because = $(if $(wildcard $@),newer: $(notdir $?),not made yet)
+launch = @slurm/$(EXECUTOR) --run=$(OUT) --because=$(call quote,$(because)) -- $(BUILD)
+threads = $(THREADS:%=--threads=%)
+
+$(DATA): | $(BUILD)/prepare
+	$(launch)/prepare --config=$(@:.h5=.yaml) --out=$@
+$(STAGES:%=$(OUT)/%.h5): $(OUT)/%.h5: | $(BUILD)/%
+	$(launch)/$* --config=$(OUT)/$*.yaml --data=$(DATA) $(patsubst %,--in=%,$(filter-out \
+		$(DATA),$(filter %.h5,$^))) --out=$@ $(threads)
+
+# Artifacts are renamed when they are complete, so an interrupt has nothing to remove;
+# and one stage at a time, for each of them takes every processor.
+.PRECIOUS: $(DATA) $(STAGES:%=$(OUT)/%.h5)
+.NOTPARALLEL:
+endif

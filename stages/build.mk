@@ -8,7 +8,7 @@
 # Objects and programs go to stages/build/$(VARIANT); nothing is written elsewhere.
 # The compiler writes the header dependencies (-MMD), so no list is kept by hand.
 
-VARIANT ?= release
+VARIANT = release
 BUILD_ROOT ?= stages/build
 BUILD := $(BUILD_ROOT)/$(VARIANT)
 ifeq ($(origin CC),default)
@@ -33,10 +33,18 @@ $(error VARIANT is '$(VARIANT)', expected release, debug or san)
 endif
 
 PACKAGES := hdf5 libcrypto openblas yaml-0.1 zlib
+# What the linker is asked for where pkg-config does not know the library (Fedora has no
+# hdf5.pc).
+LIBRARIES := hdf5=-lhdf5 libcrypto=-lcrypto openblas=-lopenblas yaml-0.1=-lyaml zlib=-lz
 PKG_CONFIG ?= pkg-config
-# Lazy, so that `make help` and the set-up work before any library is installed.
-PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
-PACKAGE_LIBS = $(eval PACKAGE_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PACKAGE_LIBS)
+# Lazy, so that `make help` and the set-up work before any library is installed; and asked
+# only once.
+library_of = $(patsubst $1=%,%,$(filter $1=%,$(LIBRARIES)))
+package_cflags = $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --cflags $p 2>/dev/null))
+package_libs = $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --libs $p 2>/dev/null || \
+	echo $(call library_of,$p)))
+PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $(package_cflags))$(PACKAGE_CFLAGS)
+PACKAGE_LIBS = $(eval PACKAGE_LIBS := $(package_libs))$(PACKAGE_LIBS)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wwrite-strings -Wdouble-promotion $(if $(WERROR),-Werror)
@@ -64,17 +72,20 @@ TEST_CFLAGS = -Itests $(shell $(PKG_CONFIG) --cflags $(TEST_PACKAGES))
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs $(TEST_PACKAGES))
 
 .PHONY: programs unit-programs bench-programs
-programs: $(PROGRAMS)
-unit-programs: $(UNIT_TESTS)
-bench-programs: $(BENCH_PROGRAMS)
+programs: $(PROGRAMS) ; @:
+unit-programs: $(UNIT_TESTS) ; @:
+bench-programs: $(BENCH_PROGRAMS) ; @:
+# A compiler that was killed leaves no half a file behind.
+.DELETE_ON_ERROR:
 
 # What was this compiled with? Written when it changes, so that a new commit or new
-# flags recompile the one file that says so in every artifact.
+# flags recompile the one file that says so in every artifact. (The + makes it so in a dry
+# run too, which would report that file as out of date otherwise.)
 BUILD_ID = "$(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)" \
 	"$(shell $(CC) --version | head -n 1)" "$(VARIANT) $(strip $(VARIANT_$(VARIANT)) $(MARCH))"
 $(BUILD)/build_id: FORCE
-	@mkdir -p $(@D)
-	@printf '%s|%s|%s' $(BUILD_ID) | cmp -s - $@ || printf '%s|%s|%s' $(BUILD_ID) > $@
+	+@mkdir -p $(@D)
+	+@printf '%s|%s|%s' $(BUILD_ID) | cmp -s - $@ || printf '%s|%s|%s' $(BUILD_ID) > $@
 FORCE:
 $(BUILD)/base/build_info.o: $(BUILD)/build_id
 $(BUILD)/base/build_info.o: private CFLAGS += -DBUILD_ID='"$(shell cat $(BUILD)/build_id)"'
