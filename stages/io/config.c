@@ -16,6 +16,7 @@ enum { FILE_SIZE_MAX = 1 << 20 };
 struct owned_config {
     struct config config;
     struct texts texts;
+    struct filled filled[CONFIG_ROWS_MAX];
 };
 
 /* --- Reading ---------------------------------------------------------------------- */
@@ -23,7 +24,6 @@ struct owned_config {
 struct loading {
     struct owned_config *owned;
     struct problems problems;
-    struct filled filled[CONFIG_ROWS_MAX];
     unsigned use;
 };
 
@@ -148,7 +148,7 @@ static void read_override(struct loading *loading, const char *override)
     struct yaml_tree *node = row < 0 ? NULL : parse_value(loading, name, equals + 1);
     if (node)
         settings_read_row(&reader, &config_table, row, "", node,
-                          &loading->owned->config, loading->filled);
+                          &loading->owned->config, loading->owned->filled);
     yaml_tree_free(node);
     free(name);
 }
@@ -156,21 +156,23 @@ static void read_override(struct loading *loading, const char *override)
 static void load(struct loading *loading, const char *path,
                  const char *const *overrides, int n_overrides)
 {
-    struct reader reader = {path, true, &loading->problems, &loading->owned->texts};
-    struct yaml_tree *tree = parse_file(loading, path);
+    /* The places outlive the caller's string. */
+    const char *file = texts_keep(&loading->owned->texts, path);
+    struct reader reader = {file, true, &loading->problems, &loading->owned->texts};
+    struct yaml_tree *tree = parse_file(loading, file);
     if (!tree)
         return;
     take_stage(loading, &reader, tree);
     settings_read(&reader, &config_table, "", loading->use, tree,
-                  &loading->owned->config, loading->filled);
+                  &loading->owned->config, loading->owned->filled);
     for (int i = 0; i < n_overrides; i++)
         read_override(loading, overrides[i]);
     /* A file that is no mapping misses everything: one problem is enough. */
     if (tree->kind == YAML_TREE_MAPPING) {
         settings_complete(&reader, &config_table, "", loading->use, tree,
-                          &loading->owned->config, loading->filled);
-        config_rules_check(&loading->owned->config, loading->use, loading->filled,
-                           &loading->problems);
+                          &loading->owned->config, loading->owned->filled);
+        config_rules_check(&loading->owned->config, loading->use,
+                           loading->owned->filled, &loading->problems);
     }
     yaml_tree_free(tree);
 }
@@ -358,6 +360,18 @@ char *config_value(const struct config *config, const char *name)
     return text;
 }
 
+char *config_place(const struct config *config, const char *name)
+{
+    int row = settings_find(&config_table, name);
+    const struct owned_config *owned = (const struct owned_config *)config;
+    if (row < 0 || owned->filled[row].state != SETTING_GIVEN)
+        return memory_text_copy("");
+    const struct place *place = &owned->filled[row].place;
+    return place->line
+               ? memory_format("%s:%d:%d", place->file, place->line, place->column)
+               : memory_text_copy(place->file);
+}
+
 /* --- The reference ---------------------------------------------------------------- */
 
 /* `text` as comment lines, broken at blanks. */
@@ -440,7 +454,7 @@ void config_write_reference(FILE *out)
     fputs(
         "# Every setting there is, with its default; printed by `config --reference`.\n"
         "# A setting that is required has no default: what stands here is an example.\n"
-        "# Together they are the paper's search on ImageNet.\n\n",
+        "# Together they make a search on ImageNet like the paper's.\n\n",
         out);
     for (int i = 0; i < config_table.n; i++)
         write_reference_row(out, &config_table.row[i],

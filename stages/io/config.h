@@ -19,8 +19,7 @@ enum {
     CONFIG_FIXED_MAX = 8,
     CONFIG_CHOICES_MAX = 64,
     CONFIG_LIST_MAX = 16,
-    CONFIG_LAYERS_MAX =
-        64, /* searchable layers, the sum of repeat; fixed blocks, too */
+    CONFIG_LAYERS_MAX = 64, /* searchable layers, the sum of repeat; fixed blocks too */
     CONFIG_TOKEN_SIZE = 16,
 };
 
@@ -185,6 +184,10 @@ const char *const *config_stages(void);
 /* One setting's value as it stands in the YAML; NULL if there is none of that name. The
  * caller frees. */
 char *config_value(const struct config *config, const char *name);
+
+/* Where it was set: "configs/mine.yaml:4:18", "SET", or "" for a default or an unknown
+ * name. The caller frees. */
+char *config_place(const struct config *config, const char *name);
 
 /* The text of configs/reference.yaml: every row with default, range and what it does.
  */

@@ -1,0 +1,291 @@
+/*
+ * config - checks an experiment's settings and writes what each stage uses of them.
+ *
+ * A stage's file is replaced only when its settings differ, so that Make, which goes by
+ * time stamps, re-runs what an edit affects and nothing else. When only `checkpoint:`
+ * differs the file is replaced but keeps its time stamp: those settings change no
+ * result.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/die.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "io/config.h"
+#include "io/temporary.h"
+#include "nas/cost.h"
+
+struct request {
+    const char *config, *out, *out_folder, *get;
+    struct option_texts set, stage;
+    bool check, reference;
+};
+
+static void add_problem(char **problems, const char *problem)
+{
+    char *before = *problems;
+    *problems = memory_format("%s%s\n", before ? before : "", problem);
+    free(before);
+}
+
+static void check_stages(const struct request *request, char **problems)
+{
+    for (int i = 0; i < request->stage.n; i++) {
+        if (config_stage_known(request->stage.text[i]))
+            continue;
+        char *problem =
+            memory_format("--stage is '%s', expected one of:", request->stage.text[i]);
+        for (const char *const *stage = config_stages(); *stage; stage++) {
+            char *before = problem;
+            problem = memory_format("%s %s", before, *stage);
+            free(before);
+        }
+        add_problem(problems, problem);
+        free(problem);
+    }
+}
+
+/* What the command line asks for must be one thing. */
+static void check_request(const struct request *request)
+{
+    char *problems = NULL;
+    int products = request->check + request->reference + (request->get != NULL) +
+                   (request->out != NULL) + (request->out_folder != NULL);
+    if (!request->reference && !request->config)
+        add_problem(&problems, "--config=FILE.yaml is missing (the experiment)");
+    if (products > 1)
+        add_problem(&problems, "--check, --reference, --get, --out and --out-folder "
+                               "exclude each other, found more than one");
+    if (request->stage.n > 1 && !request->out_folder)
+        add_problem(&problems, "--stage is given more than once, which needs "
+                               "--out-folder");
+    check_stages(request, &problems);
+    if (problems)
+        die_asked_wrong("%ssee 'config --help'", problems);
+}
+
+static struct config *load(const struct request *request)
+{
+    char **overrides = NULL;
+    int n = 0;
+    char **split[OPTION_TEXTS_MAX];
+    for (int i = 0; i < request->set.n; i++) {
+        int more = config_split_overrides(request->set.text[i], &split[i]);
+        overrides =
+            memory_resized(overrides, (size_t)(n + more) + 1, sizeof *overrides);
+        for (int j = 0; j < more; j++)
+            overrides[n++] = split[i][j];
+    }
+    struct config *config =
+        config_load(request->config, (const char *const *)overrides, n);
+    for (int i = 0; i < request->set.n; i++)
+        free(split[i]);
+    free(overrides);
+    return config;
+}
+
+/* Whether some path respects the limits; if none does, says where they were set. */
+static bool feasible(const struct config *config, const struct cost_table *cost,
+                     const char *section, const struct constraint_config *limit)
+{
+    char *why = cost_infeasible(cost, limit);
+    if (!why)
+        return true;
+    char *name =
+        memory_format("%s.%s", section, limit->flops != 0.0 ? "flops" : "params");
+    char *place = config_place(config, name);
+    fprintf(stderr, "%s: %s: %s\n", place, section, why);
+    free(place);
+    free(name);
+    free(why);
+    return false;
+}
+
+/* A limit that no path respects is found here and not after a night of training. */
+static void check_constraints(const struct config *config)
+{
+    struct space *space = memory_zeroed(1, sizeof *space);
+    struct cost_table *cost = memory_zeroed(1, sizeof *cost);
+    space_init(space, &config->space);
+    cost_table_init(cost, space);
+    bool good =
+        feasible(config, cost, "sampling.constraint", &config->sampling.constraint);
+    good &= feasible(config, cost, "search.constraints", &config->search.constraints);
+    free(cost);
+    free(space);
+    if (!good)
+        exit(EXIT_ASKED_WRONG);
+}
+
+/* The file's text and when it was written; NULL if there is no such file. */
+static char *read_text(const char *path, struct stat *status)
+{
+    FILE *in = fopen(path, "rb");
+    if (!in && errno == ENOENT)
+        return NULL;
+    if (!in || fstat(fileno(in), status) != 0)
+        die("cannot read '%s': %s", path, strerror(errno));
+    char *text = memory_zeroed((size_t)status->st_size + 1, 1);
+    if (fread(text, 1, (size_t)status->st_size, in) != (size_t)status->st_size)
+        die("cannot read '%s': it ends before its size of %lld bytes", path,
+            (long long)status->st_size);
+    fclose(in);
+    return text;
+}
+
+/* Written aside and renamed; `times`: of the file that it replaces, or NULL for now. */
+static void replace_text(const char *path, const char *text,
+                         const struct timespec *times)
+{
+    char *temporary = temporary_path(path);
+    FILE *out = fopen(temporary, "wb");
+    if (!out)
+        die("cannot write '%s': %s", temporary, strerror(errno));
+    bool written = fputs(text, out) >= 0 && fflush(out) == 0 &&
+                   (!times || futimens(fileno(out), times) == 0) &&
+                   fsync(fileno(out)) == 0;
+    written = fclose(out) == 0 && written;
+    if (!written || rename(temporary, path) != 0) {
+        int error = errno;
+        unlink(temporary);
+        die("cannot write '%s': %s", path, strerror(error));
+    }
+    free(temporary);
+}
+
+static void write_stage(const struct config *config, const char *stage,
+                        const char *path)
+{
+    struct stat status;
+    char *text = config_effective(config, stage);
+    char *fingerprint = config_fingerprint(config, stage);
+    char *old = read_text(path, &status);
+    if (!old)
+        replace_text(path, text, NULL);
+    else if (strcmp(old, text) != 0) {
+        size_t same = strlen(fingerprint);
+        bool same_results = strncmp(old, fingerprint, same) == 0 &&
+                            strncmp(old + same, "checkpoint:\n", 12) == 0;
+        const struct timespec times[2] = {status.st_atim, status.st_mtim};
+        replace_text(path, text, same_results ? times : NULL);
+    }
+    free(old);
+    free(fingerprint);
+    free(text);
+}
+
+static void make_folder(const char *folder)
+{
+    char *path = memory_text_copy(folder);
+    for (char *slash = path + 1;; slash++) {
+        if (*slash && *slash != '/')
+            continue;
+        char end = *slash;
+        *slash = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST)
+            die("cannot make the folder '%s': %s", path, strerror(errno));
+        *slash = end;
+        if (!end)
+            break;
+    }
+    free(path);
+}
+
+static void write_folder(const struct config *config, const struct request *request)
+{
+    make_folder(request->out_folder);
+    for (const char *const *stage = config_stages(); *stage; stage++) {
+        bool wanted = request->stage.n == 0;
+        for (int i = 0; i < request->stage.n; i++)
+            wanted |= strcmp(*stage, request->stage.text[i]) == 0;
+        if (!wanted)
+            continue;
+        char *path = memory_format("%s/%s.yaml", request->out_folder, *stage);
+        write_stage(config, *stage, path);
+        free(path);
+    }
+}
+
+static void print(const char *text, const char *after)
+{
+    if (printf("%s%s", text, after) < 0 || fflush(stdout) != 0)
+        die("cannot write to standard output: %s", strerror(errno));
+}
+
+static void print_value(const struct config *config, const char *name)
+{
+    char *value = config_value(config, name);
+    if (!value)
+        die_asked_wrong("--get is '%s', expected a setting of configs/reference.yaml",
+                        name);
+    print(value, "\n");
+    free(value);
+}
+
+static void print_stage(const struct config *config, const char *stage)
+{
+    char *text = config_effective(config, stage);
+    print(text, "");
+    free(text);
+}
+
+static void parse(struct request *request, int argc, char **argv)
+{
+    const struct program program = {
+        "config", "check an experiment's settings, write what each stage uses",
+        "config --config=configs/quickstart.yaml --set='search.population=20' "
+        "--stage=search"};
+    const struct option_row rows[] = {
+        {"config", "FILE.yaml", OPTION_TEXT, &request->config, 0, "the experiment"},
+        {"set", "NAME=VALUE", OPTION_TEXTS, &request->set, 0,
+         "settings instead of the file's; several with blanks between"},
+        {"stage", "NAME", OPTION_TEXTS, &request->stage, 0,
+         "what this stage uses (default: all settings)"},
+        {"out", "FILE.yaml", OPTION_TEXT, &request->out, 0,
+         "write to a file, replaced only when it differs (default: print)"},
+        {"out-folder", "FOLDER", OPTION_TEXT, &request->out_folder, 0,
+         "write FOLDER/STAGE.yaml of each --stage (default: of every stage)"},
+        {"get", "NAME", OPTION_TEXT, &request->get, 0, "print one setting's value"},
+        {"check", NULL, OPTION_FLAG, &request->check, 0, "only check"},
+        {"reference", NULL, OPTION_FLAG, &request->reference, 0,
+         "print every setting with its default and what it does"},
+        {0},
+    };
+    options_parse(&program, rows, argc, argv);
+    check_request(request);
+}
+
+int main(int argc, char **argv)
+{
+    struct request request = {0};
+    parse(&request, argc, argv);
+    if (request.reference) {
+        config_write_reference(stdout);
+        print("", "");
+        return EXIT_COMPLETE;
+    }
+
+    struct config *config = load(&request);
+    if (!*config->stage)
+        check_constraints(config);
+
+    const char *stage = request.stage.n  ? request.stage.text[0]
+                        : *config->stage ? config->stage
+                                         : NULL;
+    if (request.get)
+        print_value(config, request.get);
+    else if (request.out_folder)
+        write_folder(config, &request);
+    else if (request.out)
+        write_stage(config, stage, request.out);
+    else if (!request.check)
+        print_stage(config, stage);
+    config_free(config);
+    return EXIT_COMPLETE;
+}
