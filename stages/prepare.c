@@ -448,10 +448,7 @@ static void parse_options(struct options *options, int argc, char **argv)
         {"config", "FILE.yaml", OPTION_TEXT, &options->config, true,
          "the dataset's settings"},
         {"out", "FILE.h5", OPTION_TEXT, &options->out, true, "dataset to make"},
-        {"threads", "N", OPTION_COUNT, &options->threads, false,
-         "threads (default: SLURM_CPUS_PER_TASK, or all allowed processors)"},
-        {"quiet", NULL, OPTION_FLAG, &options->quiet, false,
-         "warnings and errors only"},
+        OPTIONS_RUN_ROWS(*options),
         {.name = NULL},
     };
     options_parse(&program, rows, argc, argv);

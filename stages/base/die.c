@@ -1,5 +1,7 @@
 #include "base/die.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@ enum { SHORT_TEXT = 1024 };
 static const char *program_name;
 static atomic_bool quiet_log;
 static atomic_bool bar_shown;
+static FILE *copy; /* log_open_copy() */
 static void (*die_hook)(const char *message);
 
 /* The thread that ends the process, once there is one. */
@@ -67,26 +70,55 @@ static char *format_text(char space[SHORT_TEXT], const char *format, va_list arg
     return text;
 }
 
-/* Each line of `text` with the program's name in front; lines of two threads do not
- * mix. An error of stderr has nowhere to be reported. */
-static void write_lines(const char *kind, const char *text)
+void log_open_copy(const char *path)
 {
-    flockfile(stderr);
-    if (atomic_exchange(&bar_shown, false))
-        fputs("\r\033[K", stderr);
+    FILE *file = fopen(path, "ae");
+    if (!file)
+        die("cannot open the log '%s': %s", path, strerror(errno));
+    setvbuf(file, NULL, _IOLBF, 0); /* whole lines, also of several processes */
+    copy = file;
+}
+
+bool log_has_copy(void)
+{
+    return copy;
+}
+
+/* Each line of `text` to `file`, the program's name in front of it. */
+static void write_lines_to(FILE *file, const char *date, const char *kind,
+                           const char *text)
+{
     while (*text) {
         int length = (int)strcspn(text, "\n");
-        fprintf(stderr, "%s: %s%.*s\n", log_program(), kind, length, text);
+        fprintf(file, "%s%s: %s%.*s\n", date, log_program(), kind, length, text);
         text += length + (text[length] == '\n');
+    }
+}
+
+/* Lines of two threads do not mix. An error of stderr or of the copy has nowhere to be
+ * reported. */
+static void write_lines(bool to_person, const char *kind, const char *text)
+{
+    flockfile(stderr);
+    if (to_person && atomic_exchange(&bar_shown, false))
+        fputs("\r\033[K", stderr);
+    if (to_person)
+        write_lines_to(stderr, "", kind, text);
+    if (copy) {
+        char date[CLOCK_DATE_SIZE + 1];
+        clock_date(date);
+        strcat(date, " ");
+        write_lines_to(copy, date, kind, text);
     }
     funlockfile(stderr);
 }
 
-static void write_formatted(const char *kind, const char *format, va_list args)
+static void write_formatted(bool to_person, const char *kind, const char *format,
+                            va_list args)
 {
     char space[SHORT_TEXT];
     char *text = format_text(space, format, args);
-    write_lines(kind, text);
+    write_lines(to_person, kind, text);
     if (text != space)
         free(text);
 }
@@ -97,7 +129,7 @@ void log_info(const char *format, ...)
         return;
     va_list args;
     va_start(args, format);
-    write_formatted("", format, args);
+    write_formatted(true, "", format, args);
     va_end(args);
 }
 
@@ -105,7 +137,17 @@ void log_warning(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    write_formatted("warning: ", format, args);
+    write_formatted(true, "warning: ", format, args);
+    va_end(args);
+}
+
+void log_copy_only(const char *format, ...)
+{
+    if (log_quiet() || !log_has_copy())
+        return;
+    va_list args;
+    va_start(args, format);
+    write_formatted(false, "", format, args);
     va_end(args);
 }
 
@@ -136,7 +178,7 @@ void die(const char *format, ...)
     va_start(args, format);
     char *text = format_text(space, format, args);
     va_end(args);
-    write_lines("", text);
+    write_lines(true, "", text);
     if (!may_end())
         _exit(EXIT_FAILED);
     if (die_hook)
@@ -148,7 +190,7 @@ void die_asked_wrong(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    write_formatted("", format, args);
+    write_formatted(true, "", format, args);
     va_end(args);
     if (!may_end())
         _exit(EXIT_ASKED_WRONG);
@@ -164,6 +206,6 @@ void bug_at(const char *file, int line, const char *format, ...)
     va_end(args);
     char kind[256];
     snprintf(kind, sizeof kind, "bug at %s:%d: ", file, line);
-    write_lines(kind, text);
+    write_lines(true, kind, text);
     abort();
 }

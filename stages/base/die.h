@@ -30,6 +30,14 @@ bool log_quiet(void);
 
 void log_info(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_warning(const char *format, ...) PRINTF_LIKE(1, 2);
+/*
+ * From here on every line also goes to the end of this file, with the date in front.
+ * Dies when the file cannot be opened; a line that cannot be written is lost there.
+ */
+void log_open_copy(const char *path);
+bool log_has_copy(void);
+/* A line for that file alone: what a bar shows on the terminal. */
+void log_copy_only(const char *format, ...) PRINTF_LIKE(1, 2);
 /* A progress bar stands on the terminal's last line: the next line written wipes it. */
 void log_set_bar(bool shown);
 

@@ -347,6 +347,16 @@ static void check_required(struct parse *parse)
     }
 }
 
+/* What the rows "quiet" and "log" ask of the log. */
+static void set_log(const struct option_row *row)
+{
+    if (strcmp(row->name, "quiet") == 0 && row->kind == OPTION_FLAG)
+        log_set_quiet(*(const bool *)row->value);
+    if (strcmp(row->name, "log") == 0 && row->kind == OPTION_TEXT &&
+        *(const char *const *)row->value)
+        log_open_copy(*(const char *const *)row->value);
+}
+
 void options_parse(const struct program *program, const struct option_row *rows,
                    int argc, char **argv)
 {
@@ -364,7 +374,6 @@ void options_parse(const struct program *program, const struct option_row *rows,
     if (parse.problems)
         die_asked_wrong("%ssee '%s --help'", parse.problems, program->name);
     for (int i = 0; i < parse.n; i++)
-        if (strcmp(rows[i].name, "quiet") == 0 && rows[i].kind == OPTION_FLAG)
-            log_set_quiet(*(const bool *)rows[i].value);
+        set_log(&rows[i]);
     free(parse.given);
 }

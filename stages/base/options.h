@@ -2,7 +2,7 @@
  * options.h - the command line, the same for every stage.
  *
  *   STAGE --config=FILE.yaml --data=FILE.h5 --in=FILE.h5... --out=FILE.h5
- *         [--threads=N] [--quiet] [--help] [--version]
+ *         [--threads=N] [--log=FILE] [--quiet] [--help] [--version]
  *
  * Nothing positional, nothing from the working directory. A program lists its options
  * in one table; --help is made from it. All problems are listed before exit 2.
@@ -40,7 +40,7 @@ struct program {
 
 /* The options that every stage has. */
 struct options {
-    const char *config, *data, *out;
+    const char *config, *data, *out, *log;
     struct option_texts in;
     int threads; /* 0 = decide, see threads.h */
     bool quiet;
@@ -49,13 +49,21 @@ struct options {
 /*
  * Parses or exits: --help and --version print to stdout and exit 0, mistakes are all
  * listed and exit 2. `rows` ends with a row whose name is NULL. Also sets the program's
- * name and quietness for the log (rows named "quiet" do that).
+ * name, and quietness and a copy for the log (rows named "quiet" and "log" do that).
  */
 void options_parse(const struct program *program, const struct option_row *rows,
                    int argc, char **argv);
 
-/* The rows of struct options for a stage that needs `inputs` --in; 0: it has none. */
+/* The rows of struct options that every program has which works for a while; and those
+ * of a stage that needs `inputs` --in; 0: it has none. */
 /* clang-format off */
+#define OPTIONS_RUN_ROWS(options)                                                      \
+    {"threads", "N", OPTION_COUNT, &(options).threads, 0,                              \
+     "threads (default: SLURM_CPUS_PER_TASK, or all allowed processors)"},             \
+    {"log", "FILE", OPTION_TEXT, &(options).log, 0,                                    \
+     "file to add every line to, with its date"},                                      \
+    {"quiet", NULL, OPTION_FLAG, &(options).quiet, 0,                                  \
+     "warnings and errors only"}
 #define OPTIONS_STAGE_ROWS(options, inputs)                                            \
     {"config", "FILE.yaml", OPTION_TEXT, &(options).config, 1,                         \
      "the stage's effective settings"},                                                \
@@ -65,10 +73,7 @@ void options_parse(const struct program *program, const struct option_row *rows,
      (inputs) > 0 ? "artifact to start from" : NULL},                                  \
     {"out", "FILE.h5", OPTION_TEXT, &(options).out, 1,                                 \
      "artifact to make"},                                                              \
-    {"threads", "N", OPTION_COUNT, &(options).threads, 0,                              \
-     "threads (default: SLURM_CPUS_PER_TASK, or all allowed processors)"},             \
-    {"quiet", NULL, OPTION_FLAG, &(options).quiet, 0,                                  \
-     "warnings and errors only"}
+    OPTIONS_RUN_ROWS(options)
 /* clang-format on */
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,10 +117,16 @@ static void show(struct progress *progress, const char *note, bool ended)
         return;
     char text[LINE_SIZE];
     describe(progress, note, ended, text);
-    if (progress->on_terminal)
-        draw_bar(progress, text, ended);
-    else
+    if (!progress->on_terminal) {
         log_info("%s", text);
+        return;
+    }
+    draw_bar(progress, text, ended);
+    double now = clock_seconds();
+    if (now - progress->last_copied >= SECONDS_BETWEEN_LINES || ended) {
+        log_copy_only("%s", text);
+        progress->last_copied = now;
+    }
 }
 
 static bool terminal_can_draw(void)
@@ -138,6 +145,7 @@ void progress_start(struct progress *progress, const char *unit, long done, long
         .started_at = done,
         .started = now,
         .last_line = now,
+        .last_copied = -INFINITY, /* the first is due at once */
         .rate = -1,
         .window_time = {now},
         .window_done = {done},

@@ -17,7 +17,7 @@
 struct progress {
     const char *unit; /* "steps" */
     long done, total, started_at;
-    double started, last_line, rate;
+    double started, last_line, last_copied, rate;
     /* A moving window of (time, done) gives the rate. */
     double window_time[16];
     long window_done[16];

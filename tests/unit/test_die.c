@@ -182,6 +182,54 @@ static void a_line_wipes_the_bar_once(void **state)
     assert_string_equal(child.err, "\r\033[Kgreedy: first\ngreedy: second\n");
 }
 
+static int log_with_a_copy(const void *path)
+{
+    log_set_program("greedy");
+    log_open_copy(path);
+    log_info("step %d", 3);
+    log_copy_only("as on the bar");
+    die("first\nsecond");
+}
+
+/* Every line is the date of "2026-03-12T14:05:59Z", which is 20 characters, and the
+ * text that stderr got. */
+static void the_copy_gets_every_line_with_its_date_behind_what_was_there(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/test_die.XXXXXX", line[256];
+    int file = mkstemp(path);
+    assert_int_equal(write(file, "before\n", 7), 7);
+    struct child child = child_run(log_with_a_copy, path);
+    assert_string_equal(child.err, "greedy: step 3\ngreedy: first\ngreedy: second\n");
+    FILE *copy = fdopen(file, "r");
+    rewind(copy);
+    assert_string_equal(fgets(line, sizeof line, copy), "before\n");
+    static const char *const expected[] = {
+        " greedy: step 3\n",
+        " greedy: as on the bar\n",
+        " greedy: first\n",
+        " greedy: second\n",
+    };
+    for (int i = 0; i < 4; i++) {
+        assert_non_null(fgets(line, sizeof line, copy));
+        assert_int_equal(line[10], 'T');
+        assert_int_equal(line[19], 'Z');
+        assert_string_equal(line + 20, expected[i]);
+    }
+    assert_null(fgets(line, sizeof line, copy));
+    fclose(copy);
+    unlink(path);
+}
+
+static void a_copy_that_cannot_be_opened_is_named(void **state)
+{
+    (void)state;
+    struct child child = child_run(log_with_a_copy, "/nonexistent/x.log");
+    assert_int_equal(child.code, 1);
+    assert_string_equal(child.err, "greedy: cannot open the log '/nonexistent/x.log': "
+                                   "No such file or directory\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +242,8 @@ int main(void)
         cmocka_unit_test(dying_in_the_hook_ends_the_process_too),
         cmocka_unit_test(of_many_dying_threads_one_ends_the_process),
         cmocka_unit_test(a_line_wipes_the_bar_once),
+        cmocka_unit_test(the_copy_gets_every_line_with_its_date_behind_what_was_there),
+        cmocka_unit_test(a_copy_that_cannot_be_opened_is_named),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("die", tests, NULL, NULL);
