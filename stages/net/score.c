@@ -38,6 +38,11 @@ void scorer_free(struct scorer *scorer)
     free(scorer);
 }
 
+const struct dataset *scorer_dataset(const struct scorer *scorer)
+{
+    return scorer->dataset;
+}
+
 struct score_counters scorer_counters(const struct scorer *scorer)
 {
     return scorer->counters;

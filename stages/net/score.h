@@ -26,6 +26,7 @@ struct scorer;
 struct scorer *scorer_create(const struct supernet *net, struct workspace *workspace,
                              const struct dataset *dataset, int batch);
 void scorer_free(struct scorer *scorer); /* NULL is allowed */
+const struct dataset *scorer_dataset(const struct scorer *scorer);
 
 /* Scores on validation images index[n_index], in batches of at most `batch` with their
  * own BN statistics. */
