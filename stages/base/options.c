@@ -155,12 +155,12 @@ static int edit_distance(const char *a, const char *b)
     return row[n];
 }
 
-/* The known name that `name` was probably meant to be, or NULL: it begins with it, or a
- * third of its letters (two of a short one) are wrong. */
+/* The known name that `name` was probably meant to be, or NULL: one that begins with
+ * it, or is a few letters from it (two that change places are two). */
 static const char *nearest_name(const struct parse *parse, const char *name)
 {
     int length = (int)strlen(name);
-    int best_distance = length < 6 ? 3 : length / 3 + 1;
+    int best_distance = 2 + length / 4; /* less than this */
     const char *best = NULL;
     for (int i = 0; i < parse->n + OWN_ROWS; i++) {
         const struct option_row *row = row_at(parse, i);

@@ -71,7 +71,7 @@ static void describe(const struct progress *progress, const char *note, bool end
                    span, sizeof span);
     if (ended)
         snprintf(remains, sizeof remains, "  after %s", span);
-    else if (progress_eta(progress) >= 0)
+    else if (progress_eta(progress) > 0)
         snprintf(remains, sizeof remains, "  ETA %s", span);
     snprintf(text, LINE_SIZE, "%ld/%ld %s %3d%%%s%s%s", progress->done, progress->total,
              progress->unit, (int)(100 * share_done(progress)), *note ? "  " : "", note,
