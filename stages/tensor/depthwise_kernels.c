@@ -1,0 +1,327 @@
+#include "tensor/depthwise_kernels.h"
+
+#include "tensor/vector.h"
+
+/*
+ * Each kernel computes a tile of T columns in registers. With 32 vector registers the
+ * inputs that a row of the kernel meets, T + r - 1 columns, are held in registers as
+ * well; with 16 they are read from the first-level cache for each weight anew, which
+ * asks for one load per multiply-add and no more.
+ */
+enum {
+    WINDOW_IN_REGISTERS = KERNEL_WIDTH == 16,
+    TILE_MAX = 8,
+    WINDOW_MAX = (TILE_MAX - 1) * 2 + DEPTHWISE_MAX
+};
+
+/* The compiler must not see that two addresses are the same, or it would keep what it
+ * read, and spill it. */
+#define HIDE(pointer) __asm__("" : "+r"(pointer))
+
+/* acc[t] += sum over j of x[t*step + j] * w[j], 16 floats from one column to the next.
+ */
+ALWAYS_INLINE void correlate(const int r, const int step, const int T, const float *x,
+                             const float *w, vf *acc)
+{
+    vf window[WINDOW_MAX];
+    if (WINDOW_IN_REGISTERS) {
+        UNROLLED
+        for (int k = 0; k < (T - 1) * step + r; k++)
+            window[k] = v_load(x + k * CHANNEL_BLOCK);
+    }
+    UNROLLED
+    for (int j = 0; j < r; j++) {
+        const vf weight = v_load(w + j * CHANNEL_BLOCK);
+        if (!WINDOW_IN_REGISTERS)
+            HIDE(x);
+        UNROLLED
+        for (int t = 0; t < T; t++)
+            acc[t] += weight * (WINDOW_IN_REGISTERS
+                                    ? window[t * step + j]
+                                    : v_load(x + (t * step + j) * CHANNEL_BLOCK));
+    }
+}
+
+struct moment_sums {
+    vf centre, sum, square;
+};
+
+ALWAYS_INLINE void forward_row(const int r, const int stride, const int T,
+                               const struct depthwise_forward_run *run, int y, int lane,
+                               struct moment_sums *moments)
+{
+    const struct depthwise_row *row = &run->row[y];
+    float *z = run->z + (size_t)y * run->z_row + lane;
+    for (int q = 0; q < run->columns; q += T) {
+        const float *a = run->a + lane + (size_t)q * (size_t)stride * CHANNEL_BLOCK;
+        const float *w = run->w + lane + row->first * r * CHANNEL_BLOCK;
+        vf acc[TILE_MAX] = {0};
+        ROLLED
+        for (int i = 0; i < row->taps; i++) {
+            correlate(r, stride, T, a + row->from[i], w, acc);
+            w += row->step * r * CHANNEL_BLOCK;
+        }
+        const int left = run->columns - q;
+        UNROLLED
+        for (int t = 0; t < T; t++) {
+            if (t >= left)
+                break;
+            v_store(z + (size_t)(q + t) * run->z_column, acc[t]);
+            const vf d = acc[t] - moments->centre;
+            moments->sum += d;
+            moments->square += d * d;
+        }
+    }
+}
+
+ALWAYS_INLINE void forward_rows(const int r, const int stride, const int T,
+                                const struct depthwise_forward_run *run)
+{
+    for (int lane = 0; lane < CHANNEL_BLOCK; lane += KERNEL_WIDTH) {
+        struct moment_sums moments = {.centre = {0}};
+        if (run->centre)
+            moments.centre = v_load(run->centre + lane);
+        for (int y = 0; y < run->rows; y++)
+            forward_row(r, stride, T, run, y, lane, &moments);
+        if (run->sum) {
+            v_add_to_doubles(run->sum + lane, moments.sum);
+            v_add_to_doubles(run->square + lane, moments.square);
+        }
+    }
+}
+
+/*
+ * The columns of the input fall into `stride` phases: column m * stride + phase meets
+ * the kernel's columns `first`, `first + stride`, ... (`taps` of them) at the output's
+ * columns m + `shift`, m + `shift` - 1, ...
+ */
+struct phase {
+    int first, taps, shift;
+};
+
+ALWAYS_INLINE struct phase phase_of(const int r, const int stride, const int number)
+{
+    const int first = (number + r / 2) % stride;
+    return (struct phase){.first = first,
+                          .taps = (r - first + stride - 1) / stride,
+                          .shift = (number + r / 2 - first) / stride};
+}
+
+/* One row of dz against T columns of one phase: acc[t] += dz * w, dw += dz * a. */
+ALWAYS_INLINE void correlate_both(const int stride, const int taps, const int T,
+                                  const float *dz, const vf *a, const float *w,
+                                  float *dw, vf *acc)
+{
+    vf window[WINDOW_MAX];
+    if (WINDOW_IN_REGISTERS) {
+        UNROLLED
+        for (int k = 0; k < T + taps - 1; k++)
+            window[k] = v_load(dz + k * CHANNEL_BLOCK);
+    }
+    UNROLLED
+    for (int j = 0; j < taps; j++) {
+        const vf weight = v_load(w + j * stride * CHANNEL_BLOCK);
+        vf gradient = v_load(dw + j * stride * CHANNEL_BLOCK);
+        if (!WINDOW_IN_REGISTERS)
+            HIDE(dz);
+        UNROLLED
+        for (int t = 0; t < T; t++) {
+            const int k = t + taps - 1 - j;
+            const vf d =
+                WINDOW_IN_REGISTERS ? window[k] : v_load(dz + k * CHANNEL_BLOCK);
+            acc[t] += d * weight;
+            gradient += d * a[t];
+        }
+        v_store(dw + j * stride * CHANNEL_BLOCK, gradient);
+    }
+}
+
+ALWAYS_INLINE void backward_tile(const int r, const int stride, const int T,
+                                 const int number,
+                                 const struct depthwise_backward_run *run, int y,
+                                 int lane, int m)
+{
+    const struct phase phase = phase_of(r, stride, number);
+    const struct depthwise_row *row = &run->row[y];
+    const int left = depthwise_dz_left(r, stride) + phase.shift - (phase.taps - 1);
+    const int kernel_row = r * CHANNEL_BLOCK;
+    const size_t column = (size_t)(m * stride + number) * CHANNEL_BLOCK + (size_t)lane;
+    const float *dz = run->dz + (size_t)(m + left) * CHANNEL_BLOCK + lane;
+    const float *from = run->a + (size_t)y * run->a_row + column;
+    float *to = run->da + (size_t)y * run->da_row + column;
+    int at = row->first * kernel_row + phase.first * CHANNEL_BLOCK + lane;
+    vf acc[TILE_MAX] = {0}, a[TILE_MAX];
+    UNROLLED
+    for (int t = 0; t < T; t++)
+        a[t] = v_load(from + t * stride * CHANNEL_BLOCK);
+    ROLLED
+    for (int i = 0; i < row->taps; i++) {
+        correlate_both(stride, phase.taps, T, dz + row->from[i], a, run->w + at,
+                       run->dw + at, acc);
+        at += row->step * kernel_row;
+    }
+    UNROLLED
+    for (int t = 0; t < T; t++)
+        v_store(to + t * stride * CHANNEL_BLOCK, acc[t]);
+}
+
+ALWAYS_INLINE void backward_rows(const int r, const int stride, const int T,
+                                 const struct depthwise_backward_run *run)
+{
+    const int columns = (run->columns + stride - 1) / stride;
+    for (int lane = 0; lane < CHANNEL_BLOCK; lane += KERNEL_WIDTH)
+        for (int y = 0; y < run->rows; y++)
+            for (int m = 0; m < columns; m += T) {
+                backward_tile(r, stride, T, 0, run, y, lane, m);
+                if (stride == 2)
+                    backward_tile(r, stride, T, 1, run, y, lane, m);
+            }
+}
+
+/* Literal sizes: with variable ones the compiler would keep the registers' arrays in
+ * memory. */
+#define INSTANCE(r, stride)                                                            \
+    static void forward_##r##_##stride(const struct depthwise_forward_run *run)        \
+    {                                                                                  \
+        if (run->tile == 8)                                                            \
+            forward_rows(r, stride, 8, run);                                           \
+        else if (run->tile == 7)                                                       \
+            forward_rows(r, stride, 7, run);                                           \
+        else                                                                           \
+            forward_rows(r, stride, 4, run);                                           \
+    }                                                                                  \
+    static void backward_##r##_##stride(const struct depthwise_backward_run *run)      \
+    {                                                                                  \
+        if (run->tile == 8)                                                            \
+            backward_rows(r, stride, 8, run);                                          \
+        else if (run->tile == 7)                                                       \
+            backward_rows(r, stride, 7, run);                                          \
+        else                                                                           \
+            backward_rows(r, stride, 4, run);                                          \
+    }
+
+INSTANCE(3, 1)
+INSTANCE(3, 2)
+INSTANCE(5, 1)
+INSTANCE(5, 2)
+INSTANCE(7, 1)
+INSTANCE(7, 2)
+
+/* Vectors that are filled together: memory is read in pieces of more than one line. */
+enum { COLUMNS = 4 };
+
+/* Where the channels from c on go. */
+ALWAYS_INLINE float *block_of(const struct depthwise_fill *fill, size_t c)
+{
+    return fill->to + c / CHANNEL_BLOCK * fill->block + c % CHANNEL_BLOCK;
+}
+
+ALWAYS_INLINE void activate_columns(const int columns, const enum activation act,
+                                    const bool scaled,
+                                    const struct depthwise_fill *fill,
+                                    const struct source *x, size_t c)
+{
+    vf scale[COLUMNS], shift[COLUMNS];
+    float *to[COLUMNS];
+    UNROLLED
+    for (int i = 0; i < columns; i++) {
+        const size_t at = c + (size_t)i * KERNEL_WIDTH;
+        scale[i] = scaled ? v_load(x->scale + at) : v_set(1);
+        shift[i] = scaled ? v_load(x->shift + at) : v_set(0);
+        to[i] = block_of(fill, at);
+    }
+    for (int q = 0; q < fill->columns; q++) {
+        const float *from = x->z + (size_t)q * fill->padded + c;
+        UNROLLED
+        for (int i = 0; i < columns; i++) {
+            const vf z = v_load(from + i * KERNEL_WIDTH);
+            v_store(to[i] + q * CHANNEL_BLOCK,
+                    scaled ? v_act(act, scale[i] * z + shift[i]) : z);
+        }
+    }
+}
+
+ALWAYS_INLINE void activate_row(const enum activation act, const bool scaled,
+                                const struct depthwise_fill *fill,
+                                const struct source *x)
+{
+    size_t c = 0;
+    for (; c + COLUMNS * KERNEL_WIDTH <= fill->lanes; c += COLUMNS * KERNEL_WIDTH)
+        activate_columns(COLUMNS, act, scaled, fill, x, c);
+    for (; c < fill->lanes; c += KERNEL_WIDTH)
+        activate_columns(1, act, scaled, fill, x, c);
+}
+
+static void fill_activated(const struct depthwise_fill *fill, const struct source *x)
+{
+    if (!x->scale) {
+        activate_row(ACT_NONE, false, fill, x);
+        return;
+    }
+    switch (x->act) {
+    case ACT_NONE:
+        activate_row(ACT_NONE, true, fill, x);
+        break;
+    case ACT_RELU:
+        activate_row(ACT_RELU, true, fill, x);
+        break;
+    case ACT_RELU6:
+        activate_row(ACT_RELU6, true, fill, x);
+        break;
+    case ACT_HSWISH:
+        activate_row(ACT_HSWISH, true, fill, x);
+        break;
+    case ACT_SWISH:
+        activate_row(ACT_SWISH, true, fill, x);
+        break;
+    default: /* the others do not keep zero; refused at the door */
+        break;
+    }
+}
+
+ALWAYS_INLINE void gradient_columns(const int columns,
+                                    const struct depthwise_fill *fill,
+                                    const struct gradient *dz, size_t c)
+{
+    vf ca[COLUMNS], cb[COLUMNS], cc[COLUMNS], mean[COLUMNS];
+    float *to[COLUMNS];
+    UNROLLED
+    for (int i = 0; i < columns; i++) {
+        const size_t at = c + (size_t)i * KERNEL_WIDTH;
+        ca[i] = v_load(dz->ca + at);
+        cb[i] = v_load(dz->cb + at);
+        cc[i] = v_load(dz->cc + at);
+        mean[i] = v_load(dz->mean + at);
+        to[i] = block_of(fill, at);
+    }
+    for (int q = 0; q < fill->columns; q++) {
+        const size_t from = (size_t)q * fill->padded + c;
+        UNROLLED
+        for (int i = 0; i < columns; i++) {
+            const size_t at = from + (size_t)i * KERNEL_WIDTH;
+            v_store(to[i] + q * CHANNEL_BLOCK,
+                    ca[i] * v_load(dz->g + at) +
+                        (cb[i] * (v_load(dz->z + at) - mean[i]) + cc[i]));
+        }
+    }
+}
+
+static void fill_gradient(const struct depthwise_fill *fill, const struct gradient *dz)
+{
+    size_t c = 0;
+    for (; c + COLUMNS * KERNEL_WIDTH <= fill->lanes; c += COLUMNS * KERNEL_WIDTH)
+        gradient_columns(COLUMNS, fill, dz, c);
+    for (; c < fill->lanes; c += KERNEL_WIDTH)
+        gradient_columns(1, fill, dz, c);
+}
+
+const struct depthwise_kernels KERNEL_NAME(depthwise_kernels) = {
+    .forward = {{forward_3_1, forward_3_2},
+                {forward_5_1, forward_5_2},
+                {forward_7_1, forward_7_2}},
+    .backward = {{backward_3_1, backward_3_2},
+                 {backward_5_1, backward_5_2},
+                 {backward_7_1, backward_7_2}},
+    .fill_activated = fill_activated,
+    .fill_gradient = fill_gradient,
+};
