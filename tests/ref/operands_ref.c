@@ -1,5 +1,6 @@
 #include "ref/operands_ref.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -39,12 +40,15 @@ static double ungated(const struct source_ref *x, size_t at, int c)
     return x->scale ? act_ref(x->act, u) : u;
 }
 
+static double gate_ref_value(struct shape s, const struct source_ref *x, int n, int c)
+{
+    return x->gate ? x->gate[(size_t)n * channels_padded(s.c) + (size_t)c] : 1;
+}
+
 double source_ref_value(struct shape s, const struct source_ref *x, int n, int h, int w,
                         int c)
 {
-    const double gate =
-        x->gate ? x->gate[(size_t)n * channels_padded(s.c) + (size_t)c] : 1;
-    return ungated(x, ref_at(s, n, h, w, c), c) * gate;
+    return ungated(x, ref_at(s, n, h, w, c), c) * gate_ref_value(s, x, n, c);
 }
 
 double gradient_ref_value(struct shape s, const struct gradient_ref *dz, int n, int h,
@@ -52,6 +56,22 @@ double gradient_ref_value(struct shape s, const struct gradient_ref *dz, int n, 
 {
     const size_t at = ref_at(s, n, h, w, c);
     return dz->ca[c] * dz->g[at] + dz->cb[c] * (dz->z[at] - dz->mean[c]) + dz->cc[c];
+}
+
+double source_ref_magnitude(struct shape s, const struct source_ref *x, int n, int h,
+                            int w, int c)
+{
+    const double z = fabs(x->z[ref_at(s, n, h, w, c)]);
+    return (x->scale ? fabs(x->scale[c]) * z + fabs(x->shift[c]) : z) *
+           fabs(gate_ref_value(s, x, n, c));
+}
+
+double gradient_ref_magnitude(struct shape s, const struct gradient_ref *dz, int n,
+                              int h, int w, int c)
+{
+    const size_t at = ref_at(s, n, h, w, c);
+    return fabs(dz->ca[c] * dz->g[at]) +
+           fabs(dz->cb[c]) * (fabs(dz->z[at]) + fabs(dz->mean[c])) + fabs(dz->cc[c]);
 }
 
 void moments_ref_take(struct shape s, const double *z, const struct moments_ref *to)

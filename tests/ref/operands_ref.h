@@ -44,6 +44,12 @@ double source_ref_value(struct shape s, const struct source_ref *x, int n, int h
                         int c);
 double gradient_ref_value(struct shape s, const struct gradient_ref *dz, int n, int h,
                           int w, int c);
+/* The sum of the absolute values of the terms that make such a value: in float it is
+ * off by a few 1e-7 of this, however much they cancel. */
+double source_ref_magnitude(struct shape s, const struct source_ref *x, int n, int h,
+                            int w, int c);
+double gradient_ref_magnitude(struct shape s, const struct gradient_ref *dz, int n,
+                              int h, int w, int c);
 /* All of z is there: take its moments. moments->sum NULL: none. */
 void moments_ref_take(struct shape s, const double *z, const struct moments_ref *to);
 /* All of da (like z) is there: do with it what struct sink says, for this source. */
