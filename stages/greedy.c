@@ -329,11 +329,8 @@ static void greedy_init(struct greedy *greedy, const struct config *config,
     if (c->surrogate_images > validation)
         die("greedy.surrogate_images is %d, but the dataset has %d validation images",
             c->surrogate_images, validation);
-    int score_batch = c->surrogate_images > config->supernet.batch
-                          ? c->surrogate_images
-                          : config->supernet.batch;
     *greedy = (struct greedy){.config = c, .turnover = 1};
-    greedy->trainer = trainer_create(config, dataset, score_batch);
+    greedy->trainer = trainer_create(config, dataset, c->surrogate_images);
     greedy->pool = pool_create(c->pool_size);
     greedy->rounds = series_create("rounds", round_columns);
     greedy->kept = memory_zeroed((size_t)c->sampled_paths, sizeof(*greedy->kept));
@@ -363,8 +360,7 @@ static void write_artifact(const struct stage *stage, struct greedy *greedy)
     struct path probe = {.n = (uint8_t)trainer->net->space.n_layers};
     if (pool_size(greedy->pool))
         probe = *pool_at(greedy->pool, 0, NULL);
-    probe_save(trainer->scorer, &probe, stage->config->seed,
-               greedy->config->surrogate_images, artifact);
+    probe_save(trainer->scorer, &probe, stage->config->seed, artifact);
     artifact_commit(artifact);
 }
 

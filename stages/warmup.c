@@ -74,20 +74,13 @@ static void train(struct trainer *trainer, struct stage *stage)
     progress_finish(&progress, NULL);
 }
 
-static int probe_images(const struct config *config, const struct dataset *dataset)
-{
-    int size = dataset_size(dataset, SPLIT_VALIDATION);
-    return config->supernet.batch < size ? config->supernet.batch : size;
-}
-
 static void write_artifact(const struct stage *stage, struct trainer *trainer)
 {
     struct artifact *artifact = artifact_create(stage->options.out, &stage->origin);
     supernet_save(trainer->net, artifact, true);
     trainer_save_run(trainer, artifact);
     struct path probe = {.n = (uint8_t)trainer->net->space.n_layers};
-    probe_save(trainer->scorer, &probe, stage->config->seed,
-               probe_images(stage->config, trainer->dataset), artifact);
+    probe_save(trainer->scorer, &probe, stage->config->seed, artifact);
     artifact_commit(artifact);
 }
 

@@ -15,19 +15,19 @@ static double probe_loss(struct scorer *scorer, const struct path *path, uint64_
 {
     const struct dataset *dataset = scorer_dataset(scorer);
     int *index = memory_zeroed((size_t)images, sizeof(int));
-    struct score score;
     dataset_balanced_indices(dataset, SPLIT_VALIDATION, seed, RNG_SURROGATE,
                              PROBE_NUMBER, images, index);
-    struct score_counters before = scorer_counters(scorer);
-    score_paths(scorer, path, 1, SPLIT_VALIDATION, index, images, &score);
-    scorer_set_counters(scorer, &before);
+    struct score score = score_one_batch(scorer, path, SPLIT_VALIDATION, index, images);
     free(index);
     return score.loss;
 }
 
 void probe_save(struct scorer *scorer, const struct path *path, uint64_t seed,
-                int images, struct artifact *artifact)
+                struct artifact *artifact)
 {
+    int images = dataset_size(scorer_dataset(scorer), SPLIT_VALIDATION);
+    if (images > PROBE_IMAGES_MAX)
+        images = PROBE_IMAGES_MAX;
     paths_save(artifact, "probe/path", path, 1, "the path that the probe scores");
     artifact_write_i64(artifact, "probe/seed", (int64_t)seed, "1",
                        "seed that draws the probe's validation images");

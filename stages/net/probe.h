@@ -10,8 +10,11 @@
 
 #include "net/score.h"
 
+/* A scorer that saves or checks a probe has to have this capacity. */
+enum { PROBE_IMAGES_MAX = 64 };
+
 void probe_save(struct scorer *scorer, const struct path *path, uint64_t seed,
-                int images, struct artifact *artifact);
+                struct artifact *artifact);
 /* Dies if the loss differs by more than a thousandth. */
 void probe_check(struct scorer *scorer, struct artifact *artifact);
 

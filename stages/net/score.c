@@ -12,20 +12,21 @@ struct scorer {
     const struct supernet *net;
     struct workspace *workspace;
     const struct dataset *dataset;
-    int batch;
+    int batch, capacity;
     float *images;
     int *labels;
     struct score_counters counters;
 };
 
 struct scorer *scorer_create(const struct supernet *net, struct workspace *workspace,
-                             const struct dataset *dataset, int batch)
+                             const struct dataset *dataset, int batch, int capacity)
 {
+    BUG_IF(batch < 1 || batch > capacity);
     struct scorer *s = memory_zeroed(1, sizeof(*s));
-    *s = (struct scorer){net, workspace, dataset, batch, NULL, NULL, {0}};
+    *s = (struct scorer){net, workspace, dataset, batch, capacity, NULL, NULL, {0}};
     size_t image = (size_t)net->space.h * (size_t)net->space.w * (size_t)net->space.c;
-    s->images = memory_zeroed((size_t)batch * image, sizeof(float));
-    s->labels = memory_zeroed((size_t)batch, sizeof(int));
+    s->images = memory_zeroed((size_t)capacity * image, sizeof(float));
+    s->labels = memory_zeroed((size_t)capacity, sizeof(int));
     return s;
 }
 
@@ -252,6 +253,7 @@ struct walk {
     enum bn_mode mode;
     struct given *given;
     double share;
+    int batch;  /* images of a batch at most */
     int n;      /* images of this batch */
     bool judge; /* head and loss wanted (and always in BN_BATCH with given: head BN) */
     double *loss; /* [paths], sums; by index into tree->path */
@@ -362,7 +364,7 @@ static void walk_images(struct walk *walk, enum split split, const int *index,
                         int n_index)
 {
     struct scorer *s = walk->scorer;
-    int batches = (n_index + s->batch - 1) / s->batch;
+    int batches = (n_index + walk->batch - 1) / walk->batch;
     walk->share = 1.0 / batches;
     for (int b = 0; b < batches; b++) {
         /* Batches of (nearly) equal size: BN of a small last batch would be worse. */
@@ -373,10 +375,12 @@ static void walk_images(struct walk *walk, enum split split, const int *index,
     }
 }
 
-static void count(struct scorer *s, const struct tree *tree, int n_index)
+static void count(const struct walk *walk, int n_index)
 {
+    struct scorer *s = walk->scorer;
+    const struct tree *tree = walk->tree;
     s->counters.evaluations += (int64_t)tree->n * n_index;
-    int batches = (n_index + s->batch - 1) / s->batch;
+    int batches = (n_index + walk->batch - 1) / walk->batch;
     int64_t blocks = 0;
     for (int i = 0; i < tree->n; i++) {
         for (int l = 0; l < tree->n_layers; l++)
@@ -395,7 +399,7 @@ static void judge(struct walk *walk, enum split split, const int *index, int n_i
     walk->loss = memory_zeroed((size_t)n, sizeof(double));
     walk->hits = memory_zeroed((size_t)n, sizeof(int64_t));
     walk_images(walk, split, index, n_index);
-    count(walk->scorer, walk->tree, n_index);
+    count(walk, n_index);
     for (int p = 0; p < n; p++)
         score[p] =
             (struct score){walk->loss[p] / n_index, (double)walk->hits[p] / n_index};
@@ -413,6 +417,7 @@ void score_paths(struct scorer *scorer, const struct path *path, int n,
     struct walk walk = {.scorer = scorer,
                         .tree = &tree,
                         .mode = BN_BATCH,
+                        .batch = scorer->batch,
                         .values = supernet_values(scorer->net)};
     judge(&walk, split, index, n_index, score);
     tree_release(&tree);
@@ -433,12 +438,32 @@ void score_paths_recalibrated(struct scorer *scorer, const struct path *path, in
                         .tree = &tree,
                         .mode = BN_BATCH,
                         .given = &given,
+                        .batch = scorer->batch,
                         .values = supernet_values(scorer->net)};
     walk_images(&walk, SPLIT_TRAIN, calibration, n_calibration);
-    count(scorer, &tree, n_calibration);
+    count(&walk, n_calibration);
     given_finish(&given, scorer->net, &tree);
     walk.mode = BN_GIVEN;
     judge(&walk, split, index, n_index, score);
     given_release(&given);
     tree_release(&tree);
+}
+
+struct score score_one_batch(struct scorer *scorer, const struct path *path,
+                             enum split split, const int *index, int n_index)
+{
+    BUG_IF(n_index < 1 || n_index > scorer->capacity);
+    struct score_counters before = scorer->counters;
+    struct score score;
+    struct tree tree;
+    tree_init(&tree, path, 1);
+    struct walk walk = {.scorer = scorer,
+                        .tree = &tree,
+                        .mode = BN_BATCH,
+                        .batch = n_index,
+                        .values = supernet_values(scorer->net)};
+    judge(&walk, split, index, n_index, &score);
+    tree_release(&tree);
+    scorer->counters = before;
+    return score;
 }

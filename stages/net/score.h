@@ -22,9 +22,10 @@ struct score {
 };
 
 struct scorer;
-/* Uses the workspace (planned for `batch` images) while a call runs. */
+/* Uses the workspace (planned for `capacity` images) while a call runs; batches have
+ * `batch` images, at most `capacity`. */
 struct scorer *scorer_create(const struct supernet *net, struct workspace *workspace,
-                             const struct dataset *dataset, int batch);
+                             const struct dataset *dataset, int batch, int capacity);
 void scorer_free(struct scorer *scorer); /* NULL is allowed */
 const struct dataset *scorer_dataset(const struct scorer *scorer);
 
@@ -32,6 +33,10 @@ const struct dataset *scorer_dataset(const struct scorer *scorer);
  * own BN statistics. */
 void score_paths(struct scorer *scorer, const struct path *path, int n,
                  enum split split, const int *index, int n_index, struct score *score);
+
+/* One path, on one batch of n_index <= capacity images. Not counted. */
+struct score score_one_batch(struct scorer *scorer, const struct path *path,
+                             enum split split, const int *index, int n_index);
 
 /* The same with BN recalibrated on training images calibration[n_calibration]. */
 void score_paths_recalibrated(struct scorer *scorer, const struct path *path, int n,

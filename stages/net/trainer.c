@@ -29,8 +29,9 @@ struct trainer *trainer_create(const struct config *config, struct dataset *data
     t->config = config;
     t->dataset = dataset;
     t->net = supernet_create(&config->space, config->seed);
-    t->workspace = workspace_create(t->net, batch, score_batch);
-    t->scorer = scorer_create(t->net, t->workspace, dataset, score_batch);
+    int capacity = score_batch > PROBE_IMAGES_MAX ? score_batch : PROBE_IMAGES_MAX;
+    t->workspace = workspace_create(t->net, batch, capacity);
+    t->scorer = scorer_create(t->net, t->workspace, dataset, score_batch, capacity);
     const struct space *s = &t->net->space;
     t->trained =
         memory_zeroed((size_t)s->n_layers * (size_t)s->n_ops, sizeof(t->trained[0]));

@@ -53,8 +53,8 @@ static void sink_chunk(const struct pixel_split *split, size_t chunk,
         run.pixels = piece.pixels;
         run.from = da->from ? da->from + at : zeros;
         run.from_stride = da->from ? run.padded : 0;
-        run.gate = da->from ? da->gate + row : zeros;
-        run.offset = da->offset + row;
+        run.gate = !da->from ? zeros : da->gate ? da->gate + row : NULL;
+        run.offset = da->offset ? da->offset + row : NULL;
         run.z = z ? z + at : NULL;
         run.add = sink->add ? sink->add + at : NULL;
         run.g = sink->g + at;

@@ -34,7 +34,8 @@ size_t split_chunk(const struct pixel_split *split, size_t chunk);
 struct pixel_piece split_piece(const struct pixel_split *split, size_t piece);
 
 /* The gradient da = from * gate + offset of a source, still to be made.
- * gate, offset [n][padded c]; from like the tensor, or NULL: da = offset. */
+ * gate, offset [n][padded c], both NULL: da = from. from like the tensor, or NULL:
+ * da = offset. */
 struct pooled_gradient {
     const float *from, *gate, *offset;
 };

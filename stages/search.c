@@ -1,0 +1,459 @@
+/*
+ * search.c - the third stage: finds the architecture (Section 3.5).
+ *
+ * NSGA-II over (validation error, FLOPs), its first population the best feasible paths
+ * of greedy's candidate pool; or random search, the baseline. Paths that violate a
+ * constraint are thrown away before anything is computed for them. The found path is
+ * the most accurate feasible one that was evaluated.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "base/progress.h"
+#include "base/stop.h"
+#include "io/stage.h"
+#include "nas/nsga2.h"
+#include "nas/sampler.h"
+#include "net/paths_file.h"
+#include "net/pool_file.h"
+#include "net/probe.h"
+#include "net/search_log.h"
+
+static const struct program program = {
+    "search", "find the best architecture within the constraints",
+    "search --config=results/quickstart/search.yaml --data=data/fashion-mnist.h5 "
+    "--in=results/quickstart/greedy.h5 --out=results/quickstart/search.h5"};
+
+struct search {
+    const struct config *config;
+    struct stage *stage;
+    struct supernet *net;
+    struct workspace *workspace;
+    struct scorer *scorer;
+    int n_images, n_calibration; /* validation images, training images for BN */
+    int *image, *calibration;
+    struct search_log log;
+    int generation;
+    struct nsga2 *nsga2; /* NULL: random search */
+    struct path *pool;   /* greedy's candidates, best first */
+    int n_pool;
+    struct progress progress;
+    double seconds; /* in scoring */
+    bool stopped;
+};
+
+/* Judging paths. */
+
+static void score(struct search *search, const struct path *path, int n,
+                  struct score *result)
+{
+    double begin = clock_seconds();
+    if (strcmp(search->config->search.bn, "recalibrate") == 0)
+        score_paths_recalibrated(search->scorer, path, n, search->calibration,
+                                 search->n_calibration, SPLIT_VALIDATION, search->image,
+                                 search->n_images, result);
+    else
+        score_paths(search->scorer, path, n, SPLIT_VALIDATION, search->image,
+                    search->n_images, result);
+    search->seconds += clock_seconds() - begin;
+}
+
+static void save_search(void *context, struct artifact *artifact)
+{
+    const struct search *search = context;
+    struct score_counters c = scorer_counters(search->scorer);
+    search_log_save(&search->log, &search->net->space, artifact);
+    artifact_write_i64(artifact, "counters/evaluation", c.evaluations, "images",
+                       "images through forward while judging paths");
+    artifact_write_i64(artifact, "counters/blocks_computed", c.blocks_computed,
+                       "blocks", "blocks computed while judging");
+    artifact_write_i64(artifact, "counters/blocks_asked", c.blocks_asked, "blocks",
+                       "blocks that judging each path alone would have computed");
+    artifact_write_f64(artifact, "measured/score_seconds", search->seconds, "s",
+                       "wall time judging paths");
+    artifact_write_vector(artifact, "recalibration/image", ARRAY_I32,
+                          (size_t)search->n_calibration, search->calibration, "index",
+                          "training images whose statistics BN takes (search.bn: "
+                          "recalibrate)");
+}
+
+/* The state that NSGA-II cannot be rebuilt without: its population's ranks. */
+static void save_checkpoint(void *context, struct artifact *artifact)
+{
+    const struct search *search = context;
+    const struct individual *population;
+    save_search(context, artifact);
+    artifact_write_i64(artifact, "nsga2/generation", search->generation, "generation",
+                       "the last one that is complete; -1: none");
+    if (!search->nsga2 || search->generation < 0)
+        return;
+    int n = nsga2_population(search->nsga2, &population);
+    int *front = memory_zeroed((size_t)n + 1, sizeof(*front));
+    double *crowding = memory_zeroed((size_t)n + 1, sizeof(*crowding));
+    for (int i = 0; i < n; i++) {
+        front[i] = population[i].front;
+        crowding[i] = population[i].crowding;
+    }
+    artifact_write_vector(artifact, "nsga2/front", ARRAY_I32, (size_t)n, front, "1",
+                          "front of each member of the last population");
+    artifact_write_vector(artifact, "nsga2/crowding", ARRAY_F64, (size_t)n, crowding,
+                          "1", "crowding distance of each");
+    free(front);
+    free(crowding);
+}
+
+static void show(struct search *search)
+{
+    char note[96];
+    long found = search_log_found(&search->log);
+    double best = found < 0 ? 0 : search->log.entry[found].score.accuracy;
+    snprintf(note, sizeof(note), "generation %d  best accuracy %.4f",
+             search->generation + 1, best);
+    progress_update(&search->progress, search->log.n, note);
+    status_update(search->stage->status, search->log.n, search->progress.total, "paths",
+                  found < 0 ? (double)NAN : search->log.entry[found].score.loss,
+                  progress_rate(&search->progress), progress_eta(&search->progress));
+}
+
+/* Paths that are scored in one go: neighbours in a sorted list share prefixes, yet a
+ * checkpoint must not be hours away. About 100,000 images through the network. */
+static int group_size(const struct search *search)
+{
+    int n = 100000 / search->n_images;
+    return n < 4 ? 4 : n;
+}
+
+static int by_genotype(const void *a, const void *b)
+{
+    return path_compare(a, b);
+}
+
+/* Scores those of the paths that the log does not know yet, group by group, with a
+ * checkpoint where one is due: what was scored before a stop is not scored again. */
+static void score_unknown(struct search *search, const struct path *path, int n)
+{
+    struct path *todo = memory_zeroed((size_t)n, sizeof(*todo));
+    struct score *result = memory_zeroed((size_t)n, sizeof(*result));
+    int n_todo = 0, group = group_size(search);
+    for (int i = 0; i < n; i++)
+        if (!search_log_find(&search->log, &path[i]))
+            todo[n_todo++] = path[i];
+    qsort(todo, (size_t)n_todo, sizeof(*todo), by_genotype);
+    for (int first = 0; first < n_todo && !search->stopped; first += group) {
+        int count = n_todo - first < group ? n_todo - first : group;
+        score(search, todo + first, count, result);
+        for (int i = 0; i < count; i++)
+            search_log_add(&search->log,
+                           &(struct search_entry){
+                               todo[first + i], result[i],
+                               cost_of_path(&search->net->cost, &todo[first + i]),
+                               search->generation + 1});
+        show(search);
+        if (stage_checkpoint_due(search->stage))
+            stage_checkpoint(search->stage, save_checkpoint, search);
+        search->stopped = stop_requested();
+    }
+    free(todo);
+    free(result);
+}
+
+/* NSGA-II's problem: error on the validation images, and FLOPs. */
+
+static bool feasible(const struct path *path, void *context)
+{
+    const struct search *search = context;
+    struct cost cost = cost_of_path(&search->net->cost, path);
+    return cost_feasible(&cost, &search->config->search.constraints);
+}
+
+static void set_objectives(const struct search_entry *e, double *objective)
+{
+    objective[0] = 1 - e->score.accuracy;
+    objective[1] = (double)e->cost.flops;
+}
+
+static void evaluate(const struct path *path, int n,
+                     double (*objective)[NSGA2_OBJECTIVES_MAX], void *context)
+{
+    struct search *search = context;
+    score_unknown(search, path, n);
+    for (int i = 0; i < n; i++) {
+        const struct search_entry *e = search_log_find(&search->log, &path[i]);
+        if (e)
+            set_objectives(e, objective[i]);
+        else /* stopped: nobody will look */
+            objective[i][0] = objective[i][1] = INFINITY;
+    }
+}
+
+static void record_generation(struct search *search)
+{
+    const struct individual *individual;
+    int n = nsga2_population(search->nsga2, &individual);
+    const struct path **path = memory_zeroed((size_t)n + 1, sizeof(*path));
+    for (int i = 0; i < n; i++)
+        path[i] = &individual[i].path;
+    search_log_add_population(&search->log, path, n);
+    free(path);
+    search->log.rejected_infeasible = nsga2_rejected_infeasible(search->nsga2);
+    search->log.rejected_duplicate = nsga2_rejected_duplicate(search->nsga2);
+    search->generation = nsga2_generation(search->nsga2);
+}
+
+static void search_nsga2(struct search *search)
+{
+    if (search->generation < 0) {
+        int n = search->config->search.initialise_from_pool ? search->n_pool : 0;
+        search->log.initial_from_pool = nsga2_start(search->nsga2, search->pool, n);
+        if (!search->stopped)
+            record_generation(search);
+    }
+    while (!search->stopped && nsga2_advance(search->nsga2))
+        if (!search->stopped)
+            record_generation(search);
+}
+
+/* The baseline: random feasible paths, each once. */
+static void search_random(struct search *search)
+{
+    const struct search_config *c = &search->config->search;
+    struct path *path = memory_zeroed((size_t)c->random_paths, sizeof(*path));
+    struct path_map *drawn = path_map_create();
+    struct sampler sampler;
+    struct rng rng = rng_stream(search->config->seed, RNG_SEARCH, 0, 0);
+    sampler_init(&sampler, &search->net->space, &search->net->cost, &c->constraints);
+    int n = 0;
+    /* A small space may have fewer: give up after many repeats in a row. */
+    for (int repeats = 0; n < c->random_paths && repeats < 10000; repeats++) {
+        sampler_uniform(&sampler, &rng, &path[n]);
+        if (path_map_insert(drawn, &path[n]) == n) {
+            n++;
+            repeats = 0;
+        }
+    }
+    search->log.rejected_infeasible = sampler.rejected;
+    score_unknown(search, path, n);
+    path_map_free(drawn);
+    free(path);
+}
+
+/* Start and resume. */
+
+static struct individual individual_of(const struct search_entry *e)
+{
+    struct individual individual = {.path = e->path};
+    set_objectives(e, individual.objective);
+    return individual;
+}
+
+/* NSGA-II as it stood after its last complete generation: from the log, where what was
+ * evaluated of the generation under way comes last. */
+static void restore_nsga2(struct search *search, struct artifact *half)
+{
+    struct search_log *log = &search->log;
+    long n_evaluated = 0;
+    struct individual *evaluated = memory_zeroed((size_t)log->n, sizeof(*evaluated));
+    int *generation = memory_zeroed((size_t)log->n, sizeof(*generation));
+    for (long i = 0; i < log->n; i++)
+        if (log->entry[i].generation <= search->generation) {
+            evaluated[n_evaluated] = individual_of(&log->entry[i]);
+            generation[n_evaluated++] = log->entry[i].generation;
+        }
+    const long *member =
+        log->member + (size_t)search->generation * (size_t)log->population;
+    int n = 0;
+    while (n < log->population && member[n] >= 0)
+        n++;
+    struct individual *population = memory_zeroed((size_t)n, sizeof(*population));
+    int *front = memory_zeroed((size_t)n, sizeof(*front));
+    double *crowding = memory_zeroed((size_t)n, sizeof(*crowding));
+    size_t shape = (size_t)n;
+    artifact_read(half, "nsga2/front", ARRAY_I32, 1, &shape, front);
+    artifact_read(half, "nsga2/crowding", ARRAY_F64, 1, &shape, crowding);
+    for (int i = 0; i < n; i++) {
+        population[i] = individual_of(&log->entry[member[i]]);
+        population[i].front = front[i];
+        population[i].crowding = crowding[i];
+    }
+    nsga2_restore(search->nsga2, search->generation, population, n, evaluated,
+                  generation, n_evaluated, log->rejected_infeasible,
+                  log->rejected_duplicate);
+    free(evaluated);
+    free(generation);
+    free(population);
+    free(front);
+    free(crowding);
+}
+
+static void resume(struct search *search)
+{
+    struct artifact *half = checkpoint_load(search->stage->checkpoint);
+    if (!half)
+        return;
+    space_check(half, &search->net->space);
+    search_log_load(&search->log, &search->net->cost, half);
+    search->generation = (int)artifact_read_i64(half, "nsga2/generation");
+    if (search->generation < -1 ||
+        search->generation >= (int)search->log.n_generations + 1)
+        die("'%s': generation %d, but %d populations", artifact_path(half),
+            search->generation, search->log.n_generations);
+    struct score_counters counters = {
+        artifact_read_i64(half, "counters/evaluation"),
+        artifact_read_i64(half, "counters/blocks_computed"),
+        artifact_read_i64(half, "counters/blocks_asked")};
+    scorer_set_counters(search->scorer, &counters);
+    search->seconds = artifact_read_f64(half, "measured/score_seconds");
+    if (search->nsga2 && search->generation >= 0)
+        restore_nsga2(search, half);
+    log_info("goes on after %ld paths", search->log.n);
+    artifact_close(half);
+}
+
+static void load_supernet(struct search *search, const char *path)
+{
+    struct artifact *greedy = artifact_open(path, "greedy");
+    space_check(greedy, &search->net->space);
+    supernet_load(search->net, greedy, false);
+    probe_check(search->scorer, greedy);
+    search->n_pool = (int)paths_load(greedy, "pool/paths", &search->pool);
+    artifact_close(greedy);
+}
+
+/* Which images judge, and which recalibrate. */
+static void choose_images(struct search *search, const struct dataset *dataset)
+{
+    const struct search_config *c = &search->config->search;
+    int all = dataset_size(dataset, SPLIT_VALIDATION);
+    if (c->validation_images > all)
+        die("search.validation_images is %d, but the dataset has %d validation images",
+            c->validation_images, all);
+    search->n_images = c->validation_images ? c->validation_images : all;
+    search->image = memory_zeroed((size_t)search->n_images, sizeof(int));
+    dataset_balanced_indices(dataset, SPLIT_VALIDATION, search->config->seed,
+                             RNG_SURROGATE, 0x7ffffffe, search->n_images,
+                             search->image);
+    if (strcmp(c->bn, "recalibrate") != 0)
+        return;
+    if (c->recalibrate_images > dataset_size(dataset, SPLIT_TRAIN))
+        die("search.recalibrate_images is %d, but the dataset has %d training images",
+            c->recalibrate_images, dataset_size(dataset, SPLIT_TRAIN));
+    search->n_calibration = c->recalibrate_images;
+    search->calibration = memory_zeroed((size_t)search->n_calibration, sizeof(int));
+    dataset_balanced_indices(dataset, SPLIT_TRAIN, search->config->seed,
+                             RNG_RECALIBRATE, 0, search->n_calibration,
+                             search->calibration);
+}
+
+static void search_init(struct search *search, struct stage *stage,
+                        struct dataset *dataset)
+{
+    const struct config *config = stage->config;
+    const struct search_config *c = &config->search;
+    *search = (struct search){.config = config, .stage = stage, .generation = -1};
+    search->net = supernet_create(&config->space, config->seed);
+    int capacity = c->batch > PROBE_IMAGES_MAX ? c->batch : PROBE_IMAGES_MAX;
+    search->workspace = workspace_create(search->net, 0, capacity);
+    search->scorer =
+        scorer_create(search->net, search->workspace, dataset, c->batch, capacity);
+    search_log_init(&search->log, c->population);
+    choose_images(search, dataset);
+    struct nsga2_problem problem = {&search->net->space, 2, feasible, evaluate, search};
+    struct nsga2_settings settings = {c->population, c->generations, c->mutation,
+                                      config->seed};
+    if (strcmp(c->algorithm, "nsga2") == 0)
+        search->nsga2 = nsga2_create(&problem, &settings);
+    load_supernet(search, stage->options.in.text[0]);
+    progress_start(&search->progress, "paths", 0,
+                   search->nsga2 ? (long)c->population * c->generations
+                                 : c->random_paths);
+}
+
+static void search_release(struct search *search)
+{
+    nsga2_free(search->nsga2);
+    search_log_release(&search->log);
+    scorer_free(search->scorer);
+    workspace_free(search->workspace);
+    supernet_free(search->net);
+    free(search->image);
+    free(search->calibration);
+    free(search->pool);
+}
+
+static void write_artifact(struct search *search)
+{
+    struct artifact *artifact =
+        artifact_create(search->stage->options.out, &search->stage->origin);
+    save_search(search, artifact);
+    search_log_save_result(&search->log, &search->net->space, artifact);
+    artifact_commit(artifact);
+}
+
+/* Nothing is loaded and nothing started for a constraint that no path can meet. */
+static void check_constraint(const struct stage *stage)
+{
+    struct space space;
+    struct cost_table cost;
+    space_init(&space, &stage->config->space);
+    cost_table_init(&cost, &space);
+    char *problem = cost_infeasible(&cost, &stage->config->search.constraints);
+    if (problem)
+        die_asked_wrong("%s: search.constraints: %s", stage->options.config, problem);
+}
+
+/* `search --show=FILE`: true if that was asked, and done. */
+static bool show_only(int argc, char **argv)
+{
+    const char *file = NULL;
+    const struct option_row rows[] = {
+        {"show", "search.h5", OPTION_TEXT, &file, 1, "finished search to print"}, {0}};
+    if (argc != 2 || strncmp(argv[1], "--show", 6) != 0)
+        return false;
+    options_parse(&program, rows, argc, argv);
+    struct artifact *artifact = artifact_open(file, "search");
+    search_result_print(artifact, stdout);
+    artifact_close(artifact);
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct stage stage = {0};
+    const char *file = NULL;
+    const struct option_row rows[] = {
+        OPTIONS_STAGE_ROWS(stage.options, 1),
+        {"show", "search.h5", OPTION_TEXT, &file, 0,
+         "print a finished search and do nothing else (no other option then)"},
+        {0}};
+    if (show_only(argc, argv))
+        return EXIT_COMPLETE;
+    options_parse(&program, rows, argc, argv);
+    if (file)
+        die_asked_wrong("'--show' goes with no other option");
+    stage_begin(&stage, program.name);
+    check_constraint(&stage);
+
+    struct search search;
+    struct dataset *dataset = dataset_open(stage.options.data, &stage.config->space);
+    search_init(&search, &stage, dataset);
+    resume(&search);
+
+    if (search.nsga2)
+        search_nsga2(&search);
+    else
+        search_random(&search);
+    progress_finish(&search.progress, NULL);
+
+    bool complete = !search.stopped;
+    if (complete)
+        write_artifact(&search);
+    else
+        stage_checkpoint(&stage, save_checkpoint, &search);
+    search_release(&search);
+    dataset_close(dataset);
+    return complete ? stage_complete(&stage) : stage_interrupted(&stage);
+}
