@@ -70,12 +70,12 @@ graph: setup-graph ## picture of the stages and their states: results/RUN/graph.
 
 ##@ developing
 .PHONY: test bench format clean clean-run
-test: setup-test ## every test; the last line counts them
+test: setup-test ## every test, or TESTS='FILE ...'; the last line counts them
 	+@$(MAKE) --no-print-directory $(jobs) programs unit-programs
-	@tests/run --build=$(BUILD)
+	@tests/run --build=$(BUILD) $(TESTS)
 bench: setup-build ## measure the kernels and the training step
 	+@$(MAKE) --no-print-directory $(jobs) bench-programs
-	@tests/run --build=$(BUILD) --bench
+	$(foreach program,$(BENCH_PROGRAMS),$(program) &&) true
 format: ## lay out the C sources as .clang-format says
 	clang-format -i $(wildcard stages/*.[ch] stages/*/*.[ch] tests/*/*.[ch])
 clean: ## remove what was compiled

@@ -4,6 +4,7 @@
 #                               sanitizers
 #   CC=gcc|clang                any C11 compiler with GNU vector extensions and OpenMP
 #   WERROR=1                    warnings are errors (as in CI)
+#   V=1                         show the commands, not only what they make
 #
 # Objects and programs go to stages/build/$(VARIANT); nothing is written elsewhere.
 # The compiler writes the header dependencies (-MMD), so no list is kept by hand.
@@ -71,6 +72,9 @@ TEST_PACKAGES := cmocka
 TEST_CFLAGS = -Itests $(shell $(PKG_CONFIG) --cflags $(TEST_PACKAGES))
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs $(TEST_PACKAGES))
 
+Q := $(if $(V),,@)
+say = $(if $(V),@:,@echo '  $1 $(@:$(BUILD)/%=%)')
+
 .PHONY: programs unit-programs bench-programs
 programs: $(PROGRAMS) ; @:
 unit-programs: $(UNIT_TESTS) ; @:
@@ -92,33 +96,40 @@ $(BUILD)/base/build_info.o: private CFLAGS += -DBUILD_ID='"$(shell cat $(BUILD)/
 
 $(BUILD)/%.o: stages/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call say,compile)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 define KERNEL_RULE
 $(BUILD)/tensor/%_kernels.$(1).o: stages/tensor/%_kernels.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS_ALL) $$(KERNEL_$(1)) -ffp-contract=fast -DKERNEL_ISA=$(1) -MMD -MP \
+	$$(call say,compile)
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(KERNEL_$(1)) -ffp-contract=fast -DKERNEL_ISA=$(1) -MMD -MP \
 		-c -o $$@ $$<
 endef
 $(foreach isa,$(KERNEL_ISAS),$(eval $(call KERNEL_RULE,$(isa))))
 
 $(LIB): $(LIB_OBJECTS)
+	$(call say,archive)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(LIB)
-	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+	$(call say,link)
+	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
 $(BUILD)/tests/ref/%.o: tests/ref/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,compile)
+	$(Q)$(CC) $(CFLAGS_ALL) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(UNIT_TESTS): $(BUILD)/tests/%: tests/unit/%.c $(REF_OBJECTS) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(TEST_CFLAGS) -MMD -MP -o $@ $^ $(LDLIBS_ALL) $(TEST_LIBS)
+	$(call say,compile)
+	$(Q)$(CC) $(CFLAGS_ALL) $(TEST_CFLAGS) -MMD -MP -o $@ $^ $(LDLIBS_ALL) $(TEST_LIBS)
 
 $(BENCH_PROGRAMS): $(BUILD)/bench/%: tests/bench/%.c $(REF_OBJECTS) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(TEST_CFLAGS) -MMD -MP -o $@ $^ $(LDLIBS_ALL)
+	$(call say,compile)
+	$(Q)$(CC) $(CFLAGS_ALL) $(TEST_CFLAGS) -MMD -MP -o $@ $^ $(LDLIBS_ALL)
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -1,0 +1,52 @@
+# graph.awk - make's rules for artifacts as a picture for dot.
+# Use: awk -v out=results/RUN -f graph.awk STATES RULES
+#   STATES: lines `stage state`; RULES: what make -p prints.
+function stage_of(artifact) {
+    sub(/.*\//, "", artifact)
+    sub(/\.h5$/, "", artifact)
+    return artifact
+}
+
+function draw(name, shape, colour, label) {
+    if (!(name in drawn))
+        printf "    \"%s\" [label=\"%s\", shape=%s, fillcolor=\"%s\"];\n", name, label, shape, colour
+    drawn[name] = 1
+}
+
+function draw_file(name,    stage) {
+    stage = stage_of(name)
+    if (name ~ /\.h5$/)
+        draw(name, "box", stage in state ? colour[state[stage]] : "white",
+            stage ".h5" (stage in state ? "\\n" state[stage] : ""))
+    else
+        draw(name, "note", "white", stage_of(name))
+}
+
+BEGIN {
+    colour["complete"] = "#b7e1b0"
+    colour["running"] = "#ffe38c"
+    colour["stale"] = "#e3d4f2"
+    colour["failed"] = colour["dead"] = "#f4b3ab"
+    colour["interrupted"] = "#ffd0a1"
+    colour["missing"] = "#eeeeee"
+    print "digraph pipeline {"
+    print "    rankdir=LR;"
+    print "    node [style=filled, fontname=\"sans-serif\", fontsize=11];"
+}
+FNR == NR {
+    state[$1] = $2
+    next
+}
+# "results/x/greedy.h5: results/x/greedy.yaml results/x/warmup.h5 images.h5 | greedy"
+/^[^#\t:=]*\.h5: / && $1 !~ /^\./ {
+    target = $1
+    sub(/:$/, "", target)
+    draw_file(target)
+    for (i = 2; i <= NF && $i != "|"; i++) {
+        draw_file($i)
+        printf "    \"%s\" -> \"%s\";\n", $i, target
+    }
+}
+END {
+    print "}"
+}
