@@ -112,7 +112,7 @@ static void equal_losses_are_ordered_by_genotype_whatever_the_history(void **sta
 static void a_loss_that_is_not_finite_never_gets_in(void **state)
 {
     (void)state;
-    const double wrong[] = {NAN, -NAN, INFINITY, -INFINITY};
+    const double wrong[] = {nan(""), -nan(""), HUGE_VAL, -HUGE_VAL};
     for (int i = 0; i < 4; i++) {
         struct pool *pool = pool_create(2);
         struct path one = numbered(1), two = numbered(2);
@@ -197,7 +197,7 @@ static void a_pool_equals_a_plain_list_over_random_operations(void **state)
             int number = (int)rng_below(&rng, 60);
             double loss = rng_below(&rng, 12) / 4.0; /* many ties */
             if (rng_below(&rng, 20) == 0)
-                loss = NAN;
+                loss = nan("");
             struct path path = numbered(number);
             if (rng_below(&rng, 3) == 0) {
                 bool was_in = plain_has(&plain, number);
