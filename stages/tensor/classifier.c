@@ -109,10 +109,10 @@ static double smoothed_loss(int classes, const float *logit, int label,
 {
     const double floor = smoothing / classes;
     const double top = best < 0 ? (double)NAN : (double)logit[best];
-    double total = 0, sum = 0;
+    double total = 0, below = 0;
     for (int k = 0; k < classes; k++) {
         total += exp((double)logit[k] - top);
-        sum += (double)logit[k];
+        below += top - (double)logit[k];
     }
     if (gradient)
         for (int k = 0; k < classes; k++) {
@@ -121,8 +121,8 @@ static double smoothed_loss(int classes, const float *logit, int label,
                 (float)((exp((double)logit[k] - top) / total - target) * factor);
         }
     /* An infinite logit that has no part in the target must not make 0 * inf. */
-    const double rest = smoothing > 0 ? floor * sum : 0;
-    return top + log(total) - (1 - smoothing) * (double)logit[label] - rest;
+    const double rest = smoothing > 0 ? floor * below : 0;
+    return log(total) + (1 - smoothing) * (top - (double)logit[label]) + rest;
 }
 
 void cross_entropy(int n, int classes, const float *logits, const int *labels,
