@@ -145,7 +145,7 @@ void progress_start(struct progress *progress, const char *unit, long done, long
         .started_at = done,
         .started = now,
         .last_line = now,
-        .last_copied = -INFINITY, /* the first is due at once */
+        .last_copied = -HUGE_VAL, /* the first is due at once */
         .rate = -1,
         .window_time = {now},
         .window_done = {done},

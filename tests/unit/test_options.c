@@ -160,6 +160,23 @@ static int parse_with_two_inputs(const void *words)
     return 0;
 }
 
+static void a_log_file_is_opened_only_when_nothing_is_wrong(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/test_options.XXXXXX", *log;
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    close(file);
+    unlink(path);
+    assert_true(asprintf(&log, "--log=%s", path) > 0);
+    assert_int_equal(child_run(parse, WORDS(NEEDED, log, "--wrong")).code, 2);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(child_run(parse, WORDS(NEEDED, log)).code, 0);
+    assert_int_equal(access(path, F_OK), 0);
+    unlink(path);
+    free(log);
+}
+
 static void a_program_may_need_an_option_twice(void **state)
 {
     (void)state;
@@ -212,7 +229,7 @@ static void help_shows_usage_rows_exit_codes_and_the_example(void **state)
         "greedy - trains the supernet on its promising paths\n",
         "usage: greedy --config=FILE.yaml --data=FILE.h5 --in=FILE.h5... "
         "--out=FILE.h5\n"
-        "              [--threads=N] [--quiet]\n",
+        "              [--threads=N] [--log=FILE] [--quiet]\n",
         "  --config=FILE.yaml  the stage's effective settings\n",
         "  --quiet             warnings and errors only\n",
         "  --help              ",
@@ -263,6 +280,7 @@ int main(void)
         cmocka_unit_test(each_mistake_has_its_line),
         cmocka_unit_test(all_mistakes_are_listed_at_once),
         cmocka_unit_test(more_texts_than_there_is_room_are_refused),
+        cmocka_unit_test(a_log_file_is_opened_only_when_nothing_is_wrong),
         cmocka_unit_test(a_program_may_need_an_option_twice),
         cmocka_unit_test(a_stage_without_inputs_has_no_such_option),
         cmocka_unit_test(help_shows_usage_rows_exit_codes_and_the_example),

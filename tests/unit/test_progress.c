@@ -20,6 +20,7 @@ static void move_back(struct progress *progress, double seconds)
 {
     progress->started -= seconds;
     progress->last_line -= seconds;
+    progress->last_copied -= seconds;
     for (size_t i = 0;
          i < sizeof progress->window_time / sizeof progress->window_time[0]; i++)
         progress->window_time[i] -= seconds;
@@ -246,6 +247,43 @@ static void a_terminal_that_cannot_wipe_has_lines(void **state)
                         "greedy: 3000/3000 steps 100%  loss 0.5  after 2h 00m\r\n");
 }
 
+static int draw_with_a_copy(const void *path)
+{
+    log_open_copy(path);
+    return draw_on_terminal(&(struct terminal){80, "xterm"});
+}
+
+/* The bar is drawn four times; the third comes with 2 hours gone, the second with one.
+ */
+static void a_copy_of_the_log_has_lines_for_the_bar(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/test_progress.XXXXXX", text[2048];
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    struct child child = child_run(draw_with_a_copy, path);
+    ssize_t n = pread(file, text, sizeof text - 1, 0);
+    close(file);
+    unlink(path);
+    assert_int_equal(child.code, 0);
+    assert_true(n > 0);
+    text[n] = 0;
+    static const char *const expected[] = {
+        "greedy: 0/3000 steps   0%\n",
+        "greedy: 1500/3000 steps  50%  loss 1.234  ETA 1h 00m\n",
+        "greedy: warning: half\n",
+        "greedy: 3000/3000 steps 100%  loss 0.5\n",
+        "greedy: 3000/3000 steps 100%  loss 0.5  after 2h 00m\n",
+    };
+    char *line = text;
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        line = strchr(line, ' ') + 1; /* past the date */
+        assert_memory_equal(line, expected[i], strlen(expected[i]));
+        line += strlen(expected[i]);
+    }
+    assert_string_equal(line, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +297,7 @@ int main(void)
         cmocka_unit_test(a_line_is_never_wider_than_the_terminal),
         cmocka_unit_test(a_narrow_terminal_has_a_shorter_bar_or_none),
         cmocka_unit_test(a_terminal_that_cannot_wipe_has_lines),
+        cmocka_unit_test(a_copy_of_the_log_has_lines_for_the_bar),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("progress", tests, NULL, NULL);

@@ -223,6 +223,25 @@ static void openblas_keeps_to_one_thread_and_openmp_to_its_number(void **state)
     assert_int_equal(child.code, 0);
 }
 
+/* OpenMP reads its variables before main(), so this program is started anew. */
+static int count_with_bound_threads(const void *argument)
+{
+    (void)argument;
+    unsetenv("SLURM_CPUS_PER_TASK");
+    unsetenv("OMP_NUM_THREADS");
+    setenv("OMP_PROC_BIND", "true", 1);
+    execl("/proc/self/exe", "test_threads", "count", (char *)NULL);
+    return 99;
+}
+
+static void a_binding_by_openmp_does_not_hide_processors(void **state)
+{
+    (void)state;
+    struct child child = child_run(count_with_bound_threads, NULL);
+    assert_int_equal(child.code, processors());
+    assert_string_equal(child.err, "");
+}
+
 static void the_processor_has_the_name_that_linux_gives_it(void **state)
 {
     (void)state;
@@ -248,8 +267,10 @@ static void the_blas_names_itself(void **state)
     assert_non_null(strstr(threads_blas_config(), "OpenBLAS"));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "count") == 0)
+        return count_threads(&(struct setting){NULL, NULL, 0});
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_can_be_asked_for),
         cmocka_unit_test(without_a_wish_every_allowed_processor_has_a_thread),
@@ -261,6 +282,7 @@ int main(void)
         cmocka_unit_test(starting_again_finds_the_same_processors),
         cmocka_unit_test(more_threads_than_processors_are_not_pinned),
         cmocka_unit_test(openblas_keeps_to_one_thread_and_openmp_to_its_number),
+        cmocka_unit_test(a_binding_by_openmp_does_not_hide_processors),
         cmocka_unit_test(the_processor_has_the_name_that_linux_gives_it),
         cmocka_unit_test(the_blas_names_itself),
     };
