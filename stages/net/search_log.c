@@ -230,8 +230,11 @@ void search_log_save_result(const struct search_log *log, const struct space *sp
     long found = search_log_found(log);
     BUG_IF(found < 0);
     const struct search_entry *e = &log->entry[found];
-    char text[PATH_TEXT_SIZE];
+    char text[PATH_TEXT_SIZE], drawing[PATH_DRAW_SIZE];
     path_to_text(&e->path, space, text);
+    path_draw(&e->path, space, drawing, sizeof(drawing));
+    artifact_write_text(artifact, "found/drawing", drawing,
+                        "the found path as a picture of letters, one line per layer");
     artifact_write_text(
         artifact, "found/architecture", text,
         "the most accurate feasible path: one token per layer, "
