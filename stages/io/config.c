@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "io/config_rules.h"
 #include "io/config_table.h"
+#include "io/setting_kinds.h"
 
 /* No file of settings is near this; what is larger is something else. */
 enum { FILE_SIZE_MAX = 1 << 20 };
@@ -393,56 +394,37 @@ static void write_comment(FILE *out, int indent, const char *text)
     }
 }
 
-/* "an integer, 1 to 10000", "one of: \"\" relu relu6". */
-static void write_domain(FILE *out, const struct setting *setting)
+/* "warmup, greedy"; the caller frees. */
+static char *users_of(unsigned use)
 {
-    char least[SETTING_NUMBER_SIZE], most[SETTING_NUMBER_SIZE];
-    if (setting->words) {
-        fprintf(out, "One of: %s%s", setting->words[0] == ' ' ? "\"\"" : "",
-                setting->words);
-        return;
-    }
-    fprintf(out, "%c%s", setting->kind->expects[0] - 'a' + 'A',
-            setting->kind->expects + 1);
-    if (setting->least < setting->most) {
-        setting_number_text(setting->least, least);
-        setting_number_text(setting->most, most);
-        fprintf(out, ", %s to %s", least, most);
-    }
-}
-
-static void write_users(FILE *out, unsigned use)
-{
-    fputs(" Used by ", out);
-    if (use == USE_ALL) {
-        fputs("every stage.", out);
-        return;
-    }
-    for (int i = 0; i < SETTING_STAGES; i++)
+    char *users = memory_text_copy(use == USE_ALL ? "every stage" : "");
+    for (int i = 0; i < SETTING_STAGES && use != USE_ALL; i++)
         if (use & (1u << i)) {
-            use &= ~(1u << i);
-            fprintf(out, "%s%s", setting_stages[i], use ? ", " : ".");
+            char *before = users;
+            users =
+                memory_format("%s%s%s", before, *before ? ", " : "", setting_stages[i]);
+            free(before);
         }
+    return users;
 }
 
 /* A blank line stands before every section and after its end. */
 static void write_reference_row(FILE *out, const struct setting *setting,
                                 const char *before, const struct config *config)
 {
-    char *facts = NULL;
-    size_t size = 0;
     int indent = 2 * depth_of(setting->name);
     if (!setting->kind || depth_of(setting->name) < depth_of(before))
         fputc('\n', out);
     write_comment(out, indent, setting->help);
     if (setting->kind) {
-        FILE *memory = open_text(&facts, &size);
-        write_domain(memory, setting);
-        fputs(setting->required ? "; required." : ".", memory);
-        write_users(memory, setting->use);
-        close_text(memory);
+        char *expects = setting_expects(setting), *users = users_of(setting->use);
+        char *facts =
+            memory_format("%c%s%s. Used by %s.", expects[0] - 'a' + 'A', expects + 1,
+                          setting->required ? "; required" : "", users);
         write_comment(out, indent, facts);
         free(facts);
+        free(users);
+        free(expects);
     }
     write_row(out, setting, config);
 }

@@ -1,6 +1,7 @@
 #include "io/config_table.h"
 
 #include "io/config.h"
+#include "io/setting_kinds.h"
 #include "io/space_lists.h"
 
 /* A row named as its field is: greedy.epsilon.to is config->greedy.epsilon.to. */

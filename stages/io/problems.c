@@ -7,6 +7,9 @@
 
 #include "base/memory.h"
 
+/* Whoever has more than this reads no further. */
+enum { PROBLEMS_SHOWN = 100 };
+
 void problems_init(struct problems *problems)
 {
     *problems = (struct problems){0};
@@ -68,7 +71,7 @@ char *problems_text(const struct problems *problems)
     FILE *out = open_memstream(&text, &size);
     if (!out)
         die("no memory for a message");
-    for (int i = 0; i < problems->n; i++) {
+    for (int i = 0; i < problems->n && i < PROBLEMS_SHOWN; i++) {
         const struct place *place = &sorted[i]->place;
         if (place->line)
             fprintf(out, "%s:%d:%d: ", place->file, place->line, place->column);
@@ -76,6 +79,8 @@ char *problems_text(const struct problems *problems)
             fprintf(out, "%s: ", place->file);
         fprintf(out, "%s\n", sorted[i]->message);
     }
+    if (problems->n > PROBLEMS_SHOWN)
+        fprintf(out, "and %d more\n", problems->n - PROBLEMS_SHOWN);
     if (fclose(out) != 0)
         die("no memory for a message");
     free(sorted);

@@ -30,7 +30,7 @@ void problems_release(struct problems *problems);
 void problems_add(struct problems *problems, struct place place, const char *format,
                   ...) PRINTF_LIKE(3, 4);
 /* `file:line:column: message`, one a line, sorted by line and column, those without a
- * position last; the caller frees. */
+ * position last; after the first hundred, how many more. The caller frees. */
 char *problems_text(const struct problems *problems);
 
 #endif

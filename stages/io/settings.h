@@ -64,7 +64,7 @@ struct place reader_place(const struct reader *reader, const struct yaml_tree *n
  * YAML, from the blank on, without the line's end; `depth` is the nesting of that name.
  */
 struct setting_kind {
-    const char *expects; /* "an integer" */
+    const char *expects; /* "an integer"; setting_expects() adds range and words */
     bool (*read)(const struct reader *reader, const struct setting *setting,
                  const char *shown, const struct yaml_tree *node, void *base);
     void (*write)(FILE *out, const struct setting *setting, const void *base,
@@ -83,8 +83,8 @@ struct setting {
     const char *help; /* a sentence */
 };
 
-extern const struct setting_kind kind_integer, kind_kernel, kind_number, kind_boolean,
-    kind_word, kind_text, kind_file_name, kind_seed;
+/* "an integer, 1 to 1000", "one of: idx imagefolder"; the caller frees. */
+char *setting_expects(const struct setting *setting);
 
 struct settings {
     const struct setting *row;
@@ -129,10 +129,5 @@ bool settings_complete(const struct reader *reader, const struct settings *setti
 /* Fills every row with its default or, where one is required, its example. */
 void settings_examples(const struct settings *settings, struct texts *texts,
                        void *base);
-
-/* A double in as few digits as give the same double back, in a form that YAML 1.1
- * readers take for a number, too. */
-enum { SETTING_NUMBER_SIZE = 40 };
-void setting_number_text(double value, char text[SETTING_NUMBER_SIZE]);
 
 #endif

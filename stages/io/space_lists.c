@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "io/config.h"
+#include "io/setting_kinds.h"
 
 enum { EXPANSION_MAX = 32, CHANNELS_MAX = 65536 };
 
@@ -25,11 +26,14 @@ static bool is_list(const struct reader *reader, const struct setting *setting,
                     int most)
 {
     if (node->kind != YAML_TREE_LIST) {
-        reader_problem(reader, node, shown, "expected %s, found %s%.60s%s",
-                       setting->kind->expects,
-                       node->kind == YAML_TREE_MAPPING ? "settings" : "'",
-                       node->kind == YAML_TREE_MAPPING ? "" : node->text,
-                       node->kind == YAML_TREE_MAPPING ? "" : "'");
+        const char *expects = setting->kind->expects;
+        if (yaml_tree_is_empty(node))
+            reader_problem(reader, node, shown, "has no value, expected %s", expects);
+        else if (node->kind == YAML_TREE_MAPPING)
+            reader_problem(reader, node, shown, "expected %s, found settings", expects);
+        else
+            reader_problem(reader, node, shown, "expected %s, found '%.60s'", expects,
+                           node->text);
         return false;
     }
     if (node->n >= least && node->n <= most)

@@ -121,15 +121,18 @@ static struct yaml_tree *read_next(struct parsing *parsing, yaml_event_type_t en
     return node;
 }
 
+/* The arrays grow at powers of two, where their room is used up. */
 static void append(struct yaml_tree *node, struct yaml_tree *key,
                    struct yaml_tree *item)
 {
-    size_t room = (size_t)node->n + 1;
-    if (node->kind == YAML_TREE_MAPPING) {
-        node->key = memory_resized(node->key, room, sizeof *node->key);
-        node->key[node->n] = key;
+    if ((node->n & (node->n - 1)) == 0) {
+        size_t room = node->n ? 2 * (size_t)node->n : 1;
+        if (node->kind == YAML_TREE_MAPPING)
+            node->key = memory_resized(node->key, room, sizeof *node->key);
+        node->item = memory_resized(node->item, room, sizeof *node->item);
     }
-    node->item = memory_resized(node->item, room, sizeof *node->item);
+    if (node->kind == YAML_TREE_MAPPING)
+        node->key[node->n] = key;
     node->item[node->n++] = item;
 }
 
@@ -203,38 +206,45 @@ static struct yaml_tree *read_node(struct parsing *parsing, yaml_event_t *event,
     return node;
 }
 
+/* The tree of a text without a document. */
+static struct yaml_tree *empty_tree(void)
+{
+    yaml_mark_t start = {0};
+    struct yaml_tree *tree = node_create(YAML_TREE_SCALAR, &start);
+    tree->text = memory_text_copy("");
+    tree->plain = true;
+    return tree;
+}
+
+/* The node of the document that has just started, or NULL after a problem. */
+static struct yaml_tree *read_document(struct parsing *parsing)
+{
+    yaml_event_t event;
+    return next_event(parsing, &event) ? read_node(parsing, &event, 0) : NULL;
+}
+
 /* Stream start, [document start, node, document end], stream end. */
 static struct yaml_tree *read_stream(struct parsing *parsing)
 {
     struct yaml_tree *tree = NULL;
     yaml_event_t event;
-    yaml_mark_t start = {0};
-    yaml_event_type_t type;
-    do {
-        if (!next_event(parsing, &event))
-            goto failed;
-        type = event.type;
-        if (type == YAML_DOCUMENT_START_EVENT && tree)
-            problems_add(parsing->problems, place_at(parsing, &event.start_mark),
-                         "a second document starts here, expected one");
+    bool good = true, ended = false;
+    while (good && !ended && (good = next_event(parsing, &event))) {
+        struct place place = place_at(parsing, &event.start_mark);
+        bool starts = event.type == YAML_DOCUMENT_START_EVENT;
+        ended = event.type == YAML_STREAM_END_EVENT;
         yaml_event_delete(&event);
-        if (type == YAML_DOCUMENT_START_EVENT && tree)
-            goto failed;
-        if (type == YAML_DOCUMENT_START_EVENT) {
-            if (!next_event(parsing, &event))
-                goto failed;
-            tree = read_node(parsing, &event, 0);
-            if (!tree)
-                goto failed;
+        if (starts && tree) {
+            problems_add(parsing->problems, place,
+                         "a second document starts here, expected one");
+            good = false;
+        } else if (starts) {
+            tree = read_document(parsing);
+            good = tree != NULL;
         }
-    } while (type != YAML_STREAM_END_EVENT);
-    if (!tree) {
-        tree = node_create(YAML_TREE_SCALAR, &start);
-        tree->text = memory_text_copy("");
-        tree->plain = true;
     }
-    return tree;
-failed:
+    if (good)
+        return tree ? tree : empty_tree();
     yaml_tree_free(tree);
     return NULL;
 }
