@@ -23,7 +23,7 @@ END {
     elapsed = known("elapsed_seconds") ? duration(value["elapsed_seconds"]) : "-"
     updated = known("updated") ? value["updated"] : "-"
     where = known("host") ? value["host"] ":" value["pid"] : "-"
-    text = why != "" ? why : value["message"]
+    text = why != "" ? why : value["message"] == state ? "" : value["message"]
     printf "  %-8s %-11s %11s %8s %14s %8s %8s  %-20s  %-14s  %s\n", stage, state, step, loss,
         rate, eta, elapsed, updated, where, state == "missing" ? "-" : log_file
     if (text != "")
