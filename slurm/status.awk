@@ -5,6 +5,7 @@ function known(key) {
 }
 
 function duration(seconds) {
+    seconds += 0
     if (seconds >= 3600)
         return sprintf("%dh %02dm", seconds / 3600, seconds % 3600 / 60)
     if (seconds >= 60)

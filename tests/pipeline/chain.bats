@@ -1,0 +1,168 @@
+# The chain end to end, and what make repeats of it when something changes.
+load tiny
+
+setup_file() {
+    tiny_images
+    tiny_make search RUN=one THREADS=1 >"$BATS_FILE_TMPDIR/one.out" 2>"$BATS_FILE_TMPDIR/one.err"
+    tiny_make search RUN=two THREADS=2 >/dev/null 2>&1
+}
+setup() {
+    cd "$BATS_TEST_DIRNAME/../.."
+    results=$BATS_FILE_TMPDIR/results
+}
+
+@test "one command makes every artifact, tells the result and where the files are" {
+    [ -s "$BATS_FILE_TMPDIR/data/tiny.h5" ]
+    for stage in warmup greedy search; do
+        [ -s "$results/one/$stage.h5" ]
+        [ ! -e "$results/one/$stage.ckpt.h5" ]
+        grep -q "$results/one/$stage.h5" "$BATS_FILE_TMPDIR/one.out"
+    done
+    "$BUILD"/search --show="$results/one/search.h5" >"$BATS_TEST_TMPDIR/report"
+    [ -s "$BATS_TEST_TMPDIR/report" ]
+    head -n "$(wc -l <"$BATS_TEST_TMPDIR/report")" "$BATS_FILE_TMPDIR/one.out" |
+        cmp - "$BATS_TEST_TMPDIR/report"
+}
+
+@test "1 and 2 threads leave the same bits" {
+    same_artifacts one two
+}
+
+@test "typed again it repeats nothing, and tells the result again" {
+    before=$(made_when one)
+    tiny_make search RUN=one >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err"
+    [ "$(made_when one)" = "$before" ]
+    cmp "$BATS_TEST_TMPDIR/out" "$BATS_FILE_TMPDIR/one.out"
+    [ ! -s "$BATS_TEST_TMPDIR/err" ]
+}
+
+@test "a dry run of a finished run has nothing to do" {
+    run tiny_make -n search RUN=one
+    [ "$status" = 0 ]
+    [[ $output == *"'$results/one/search.h5' is up to date."* ]]
+    [[ $output != *slurm/local* ]]
+}
+
+@test "a dry run shows what a change of settings would repeat, why, and changes nothing" {
+    copy_run one dry
+    before=$(ls -lR --time-style=full-iso "$results/dry")
+    run tiny_make -n search RUN=dry SET=greedy.pool_size=19
+    [ "$status" = 0 ]
+    [[ $output == *"greedy: greedy.pool_size 20 -> 19"* ]]
+    [[ $output == *"slurm/local "*"because='newer: greedy.yaml' "*"/greedy "* ]]
+    [[ $output == *"slurm/local "*"because='newer: greedy.h5' "*"/search "* ]]
+    [[ $output != *"/warmup --config"* ]]
+    [[ $output != *"/prepare --config"* ]]
+    [ "$(ls -lR --time-style=full-iso "$results/dry")" = "$before" ]
+}
+
+@test "a dry run of a run that does not exist leaves nothing behind" {
+    run tiny_make -n search RUN=none DATA_FOLDER="$BATS_TEST_TMPDIR/data"
+    [ "$status" = 0 ]
+    for stage in prepare warmup greedy search; do
+        [[ $output == *"because='not made yet' -- $BUILD/$stage "* ]]
+    done
+    [ ! -e "$results/none" ]
+    [ ! -e "$BATS_TEST_TMPDIR/data" ]
+}
+
+@test "an edit of the search's settings repeats the search and no training" {
+    copy_run one edit
+    training=$(made_when edit | grep -v search)
+    tiny_make search RUN=edit SET=search.generations=3
+    [ "$(made_when edit | grep -v search)" = "$training" ]
+    [ "$(digest "$results/edit/search.h5")" != "$(digest "$results/one/search.h5")" ]
+}
+
+@test "settings that are changed and changed back repeat nothing" {
+    copy_run one back
+    before=$(made_when back)
+    # Changed, and stopped before anything was made with them.
+    sed -i 's/pool_size: 20/pool_size: 19/' "$results/back/greedy.yaml"
+    run tiny_make search RUN=back
+    [ "$status" = 0 ]
+    [ "$(made_when back)" = "$before" ]
+}
+
+@test "a program that is built anew repeats no training" {
+    copy_run one built
+    before=$(made_when built)
+    cp -a "$(dirname "$BUILD")" "$BATS_TEST_TMPDIR/build"
+    touch "$BATS_TEST_TMPDIR/build/$(basename "$BUILD")"/{prepare,warmup,greedy,search}
+    run tiny_make search RUN=built BUILD_ROOT="$BATS_TEST_TMPDIR/build"
+    [ "$status" = 0 ]
+    [ "$(made_when built)" = "$before" ]
+}
+
+@test "an artifact that was removed is made again, with the same bits" {
+    copy_run one removed
+    rm "$results/removed/search.h5"
+    tiny_make search RUN=removed
+    same_artifacts one removed
+}
+
+@test "wrong settings are listed, all of them, and nothing is started" {
+    run tiny_make search RUN=wrong SET='greedy.epslion=1 search.population=none'
+    [ "$status" = 2 ]
+    [[ $output == *"epslion"* ]]
+    [[ $output == *"search.population"* ]]
+    [ ! -e "$results/wrong" ]
+}
+
+@test "a config that does not exist is named, with the places looked at" {
+    run tiny_make search CONFIG=nonesuch.yaml RUN=wrong
+    [ "$status" = 2 ]
+    [[ $output == *"search: there is no config 'nonesuch.yaml', and no 'configs/nonesuch.yaml'"* ]]
+}
+
+@test "a run's name that is no folder name is refused" {
+    run tiny_make search RUN=../x
+    [ "$status" = 2 ]
+    [[ $output == *"RUN is '../x', expected"* ]]
+}
+
+@test "a run is not trained anew by another config's settings" {
+    cp tests/pipeline/tiny.yaml "$BATS_TEST_TMPDIR/other.yaml"
+    run tiny_make search CONFIG="$BATS_TEST_TMPDIR/other.yaml" RUN=one
+    [ "$status" = 2 ]
+    [[ $output == *"run 'one' was made with CONFIG=tests/pipeline/tiny.yaml"* ]]
+}
+
+@test "images that were prepared with other settings are not replaced under other runs" {
+    before=$(digest "$BATS_FILE_TMPDIR/data/tiny.h5")
+    run tiny_make search RUN=other SET=dataset.validation_per_class=10
+    [ "$status" = 2 ]
+    [[ $output == *"prepared with other settings: dataset.validation_per_class 20 -> 10"* ]]
+    [ "$(digest "$BATS_FILE_TMPDIR/data/tiny.h5")" = "$before" ]
+    run tiny_make data RUN=other SET='dataset.validation_per_class=10 dataset.name=tiny-10'
+    [ "$status" = 0 ]
+    [ -s "$BATS_FILE_TMPDIR/data/tiny-10.h5" ]
+}
+
+@test "make alone lists every target that has a recipe for people" {
+    run make
+    [ "$status" = 0 ]
+    for target in help setup build data warmup greedy search status logs graph test bench \
+        format clean clean-run; do
+        [[ $output == *"make $target "* ]]
+    done
+}
+
+@test "the picture of a run has every artifact and its state" {
+    command -v dot || skip "no graphviz"
+    tiny_make graph RUN=one
+    for stage in warmup greedy search; do
+        grep -q ">$stage.h5<" "$results/one/graph.svg"
+    done
+    [ "$(grep -c '>complete<' "$results/one/graph.svg")" = 3 ]
+    head -c 4 "$results/one/graph.png" | grep -q PNG
+}
+
+@test "clean-run removes the run that is named, and no other" {
+    copy_run one removable
+    run tiny_make clean-run
+    [ "$status" = 2 ]
+    tiny_make clean-run RUN=removable
+    [ ! -e "$results/removable" ]
+    [ -e "$results/one/search.h5" ]
+}

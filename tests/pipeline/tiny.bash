@@ -1,0 +1,48 @@
+# tiny.bash - what the tests of this folder share: small images, and make on a run of their
+# own, in $BATS_FILE_TMPDIR, with the programs in $BUILD (default: the release build).
+BUILD=${BUILD:-stages/build/release}
+export LC_ALL=C
+
+# In setup_file: the images.
+tiny_images() {
+    cd "$BATS_TEST_DIRNAME/../.."
+    mkdir -p "$BATS_FILE_TMPDIR/images"
+    perl tests/pipeline/images.pl "$BATS_FILE_TMPDIR/images"
+}
+
+# tiny_make TARGET VARIABLE=VALUE...: SET is added to the place of the images.
+tiny_make() {
+    local set="dataset.source=$BATS_FILE_TMPDIR/images"
+    local words=()
+    for word; do
+        case $word in
+        SET=*) set="$set ${word#SET=}" ;;
+        *) words+=("$word") ;;
+        esac
+    done
+    make --no-print-directory BUILD_ROOT="$(dirname "$BUILD")" VARIANT="$(basename "$BUILD")" \
+        CONFIG=tests/pipeline/tiny.yaml RESULTS="$BATS_FILE_TMPDIR/results" \
+        DATA_FOLDER="$BATS_FILE_TMPDIR/data" SET="$set" "${words[@]}"
+}
+
+# The digest of an artifact: equal bits, equal digest.
+digest() {
+    h5dump -a digest "$1" | sed -n 's/.*(0): "\(.*\)"/\1/p' | grep .
+}
+
+# same_artifacts RUN RUN: every stage's digest is the same.
+same_artifacts() {
+    for stage in warmup greedy search; do
+        local one other
+        one=$(digest "$BATS_FILE_TMPDIR/results/$1/$stage.h5")
+        other=$(digest "$BATS_FILE_TMPDIR/results/$2/$stage.h5")
+        echo "$stage: $1 $one, $2 $other"
+        [ "$one" = "$other" ] || return 1
+    done
+}
+
+# What a run has, and when it was made: equal before and after when nothing was done.
+made_when() { (cd "$BATS_FILE_TMPDIR/results/$1" && stat -c '%n %y' -- *.h5); }
+
+# A copy of a finished run, with its dates, for a test to spoil.
+copy_run() { cp -a "$BATS_FILE_TMPDIR/results/$1" "$BATS_FILE_TMPDIR/results/$2"; }
