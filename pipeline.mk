@@ -32,11 +32,10 @@ EXECUTOR := local
 STAGES := warmup greedy search
 
 quote = '$(subst ','\'',$1)'
-dry_run = $(if $(findstring n,$(firstword -$(MAKEFLAGS))),--dry-run)
 jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 this_run = --results=$(call quote,$(RESULTS)) --run=$(call quote,$(RUN))
 # The command that was typed: what to type again.
-again = make $@ $(strip $(foreach v,CONFIG RUN SET THREADS VARIANT RESULTS DATA_FOLDER,$(if \
+again = $(strip make $@ $(foreach v,CONFIG RUN SET THREADS VARIANT RESULTS DATA_FOLDER,$(if \
 	$(filter command,$(firstword $(origin $v))),$v=$(call quote,$($v)))))
 
 ##@ first steps

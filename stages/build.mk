@@ -83,13 +83,14 @@ bench-programs: $(BENCH_PROGRAMS) ; @:
 .DELETE_ON_ERROR:
 
 # What was this compiled with? Written when it changes, so that a new commit or new
-# flags recompile the one file that says so in every artifact. (The + makes it so in a dry
-# run too, which would report that file as out of date otherwise.)
+# flags recompile the one file that says so in every artifact. (Not looked at in a dry
+# run, which would take it for out of date always.)
 BUILD_ID = "$(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)" \
 	"$(shell $(CC) --version | head -n 1)" "$(VARIANT) $(strip $(VARIANT_$(VARIANT)) $(MARCH))"
-$(BUILD)/build_id: FORCE
-	+@mkdir -p $(@D)
-	+@printf '%s|%s|%s' $(BUILD_ID) | cmp -s - $@ || printf '%s|%s|%s' $(BUILD_ID) > $@
+dry_run = $(if $(findstring n,$(firstword -$(MAKEFLAGS))),--dry-run)
+$(BUILD)/build_id: $(if $(dry_run),,FORCE)
+	@mkdir -p $(@D)
+	@printf '%s|%s|%s' $(BUILD_ID) | cmp -s - $@ || printf '%s|%s|%s' $(BUILD_ID) > $@
 FORCE:
 $(BUILD)/base/build_info.o: $(BUILD)/build_id
 $(BUILD)/base/build_info.o: private CFLAGS += -DBUILD_ID='"$(shell cat $(BUILD)/build_id)"'

@@ -39,7 +39,7 @@ setup() {
 @test "a dry run of a finished run has nothing to do" {
     run tiny_make -n search RUN=one
     [ "$status" = 0 ]
-    [[ $output == *"'$results/one/search.h5' is up to date."* ]]
+    [[ $output == *"search: nothing to be done, '$results/one/search.h5' is up to date"* ]]
     [[ $output != *slurm/local* ]]
 }
 

@@ -10,7 +10,8 @@ tiny_images() {
     perl tests/pipeline/images.pl "$BATS_FILE_TMPDIR/images"
 }
 
-# tiny_make TARGET VARIABLE=VALUE...: SET is added to the place of the images.
+# tiny_make TARGET VARIABLE=VALUE...: SET is added to the place of the images. With
+# replace=exec the shell becomes make: `replace=exec tiny_make search &` has make's pid.
 tiny_make() {
     local set="dataset.source=$BATS_FILE_TMPDIR/images"
     local words=()
@@ -20,7 +21,7 @@ tiny_make() {
         *) words+=("$word") ;;
         esac
     done
-    make --no-print-directory BUILD_ROOT="$(dirname "$BUILD")" VARIANT="$(basename "$BUILD")" \
+    ${replace:-} make --no-print-directory BUILD_ROOT="$(dirname "$BUILD")" VARIANT="$(basename "$BUILD")" \
         CONFIG=tests/pipeline/tiny.yaml RESULTS="$BATS_FILE_TMPDIR/results" \
         DATA_FOLDER="$BATS_FILE_TMPDIR/data" SET="$set" "${words[@]}"
 }
@@ -46,3 +47,19 @@ made_when() { (cd "$BATS_FILE_TMPDIR/results/$1" && stat -c '%n %y' -- *.h5); }
 
 # A copy of a finished run, with its dates, for a test to spoil.
 copy_run() { cp -a "$BATS_FILE_TMPDIR/results/$1" "$BATS_FILE_TMPDIR/results/$2"; }
+
+# recorded RUN/STAGE KEY: from the stage's status record; nothing if there is none.
+recorded() {
+    awk -f slurm/yaml.awk -f slurm/value.awk -v key="$2" \
+        "$BATS_FILE_TMPDIR/results/$1.status.yaml" 2>/dev/null
+}
+
+# wait_for COMMAND...: until it succeeds; a minute is the end of all hope.
+wait_for() {
+    for _ in {1..600}; do
+        ! "$@" || return 0
+        sleep 0.1
+    done
+    echo "waited in vain for: $*"
+    return 1
+}
