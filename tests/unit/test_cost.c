@@ -10,7 +10,7 @@
 
 #include "base/rng.h"
 #include "nas/cost.h"
-#include "spaces.h"
+#include "unit/spaces.h"
 
 static void assert_cost(struct cost cost, int64_t flops, int64_t params)
 {

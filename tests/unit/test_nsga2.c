@@ -12,7 +12,8 @@
 
 #include "base/rng.h"
 #include "nas/nsga2.h"
-#include "spaces.h"
+#include "unit/child.h"
+#include "unit/spaces.h"
 
 static void assert_near(double found, double expected)
 {
@@ -553,6 +554,29 @@ static void one_single_path_is_a_space_too(void **state)
     search_end(nsga2, &watch);
 }
 
+static bool none_allowed(const struct path *path)
+{
+    (void)path;
+    return false;
+}
+
+static int start_with_nothing_allowed(const void *argument)
+{
+    struct watch watch = {.objectives = rugged, .allowed = none_allowed};
+    const struct nsga2_settings settings = {4, 5, 0.1, 16};
+    struct nsga2 *nsga2 = search(&watch, 8, 4, &settings);
+    (void)argument;
+    return nsga2_start(nsga2, NULL, 0);
+}
+
+static void without_any_feasible_path_the_program_ends(void **state)
+{
+    (void)state;
+    struct child child = child_run(start_with_nothing_allowed, NULL);
+    assert_int_equal(child.code, 1);
+    assert_non_null(strstr(child.err, "found no feasible path"));
+}
+
 /* The last op in as many leading layers as possible, the first op in as many trailing
  * ones: "leading ones, trailing zeros". On the front are the paths that are nothing
  * else: one for each length of the head. */
@@ -655,9 +679,11 @@ static void the_order_of_evaluation_does_not_matter(void **state)
     struct nsga2 *b = search(&reversed, 8, 4, &settings);
     nsga2_start(a, NULL, 0);
     nsga2_start(b, NULL, 0);
-    do
+    for (bool more = true; more;) {
         assert_same_state(a, b);
-    while (nsga2_advance(a) & nsga2_advance(b));
+        more = nsga2_advance(a);
+        assert_int_equal(nsga2_advance(b), more);
+    }
     assert_int_equal(nsga2_generation(b), 11);
     search_end(a, &watch);
     search_end(b, &reversed);
@@ -820,6 +846,7 @@ int main(void)
         cmocka_unit_test(a_small_space_is_exhausted_and_the_search_stops),
         cmocka_unit_test(a_space_smaller_than_the_population_is_taken_whole),
         cmocka_unit_test(one_single_path_is_a_space_too),
+        cmocka_unit_test(without_any_feasible_path_the_program_ends),
         cmocka_unit_test(the_true_pareto_front_of_a_small_space_is_found),
         cmocka_unit_test(the_order_of_evaluation_does_not_matter),
         cmocka_unit_test(another_seed_searches_elsewhere),

@@ -8,7 +8,7 @@
 
 #include "base/rng.h"
 #include "nas/path.h"
-#include "spaces.h"
+#include "unit/spaces.h"
 
 static struct path random_path(struct rng *rng, int n, int ops)
 {

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "spaces.h"
+#include "unit/spaces.h"
 
 static void assert_place(const struct block_place *place, int h, int c, int p, int k,
                          int stride)
