@@ -371,68 +371,51 @@ static void check_at_other_thread_counts(const struct example *e,
     }
 }
 
+static const char *const isas[] = {"avx512", "avx2", "baseline"};
+
+/* With all kernels that this processor can run. */
 static void check(const struct example *e, bool thread_counts)
 {
     struct operands o = draw_operands(e);
     struct doubles d = in_double(e, &o);
-    struct results two = run(e, &o, 2);
     struct expected right = new_expected(e), size = new_expected(e);
     reference(e, &d, &right);
     magnitudes(e, &d, &size);
-    compare(e, &two, &right, &size);
-    if (thread_counts)
-        check_at_other_thread_counts(e, &o, &two);
-    free_all(&two, sizeof(two));
+    for (int i = 0; i < 3; i++) {
+        if (!tensor_select_isa(isas[i]))
+            continue;
+        print_message("# %dx%dx%dx%d, kernel %d, stride %d: %s\n", e->in.n, e->in.h,
+                      e->in.w, e->in.c, e->r, e->stride, isas[i]);
+        struct results two = run(e, &o, 2);
+        compare(e, &two, &right, &size);
+        if (thread_counts)
+            check_at_other_thread_counts(e, &o, &two);
+        free_all(&two, sizeof(two));
+    }
     free_all(&right, sizeof(right));
     free_all(&size, sizeof(size));
     free_all(&d, sizeof(d));
     free_all(&o, sizeof(o));
 }
 
-static void check_examples(const char *isa)
+static void it_agrees_with_the_plain_loops_at_any_thread_count(void **state)
 {
-    if (!tensor_select_isa(isa)) {
-        print_message("# this processor has no %s\n", isa);
-        skip();
-    }
-    for (int i = 0; i < EXAMPLES; i++) {
-        print_message("# %s, example %d\n", isa, i);
+    (void)state;
+    for (int i = 0; i < EXAMPLES; i++)
         check(&examples[i], true);
-    }
 }
-
-static void avx512_agrees_with_the_plain_loops_at_any_thread_count(void **state)
-{
-    (void)state;
-    check_examples("avx512");
-}
-
-static void avx2_agrees_with_the_plain_loops_at_any_thread_count(void **state)
-{
-    (void)state;
-    check_examples("avx2");
-}
-
-static void baseline_agrees_with_the_plain_loops_at_any_thread_count(void **state)
-{
-    (void)state;
-    check_examples("baseline");
-}
-
-static const char *const isas[] = {"avx512", "avx2", "baseline"};
 
 /* Tiles of each width, whole and in part; the height turns with it. */
 static void every_width_from_1_to_20_agrees(void **state)
 {
     (void)state;
-    for (int isa = 0; isa < 3; isa++)
-        for (int w = 1; tensor_select_isa(isas[isa]) && w <= 20; w++)
-            for (int r = 3; r <= 7; r += 2)
-                for (int stride = 1; stride <= 2; stride++) {
-                    const struct example e = {
-                        {1, 21 - w, w, 17}, r, stride, ACT_RELU, CENTRE};
-                    check(&e, false);
-                }
+    for (int w = 1; w <= 20; w++)
+        for (int r = 3; r <= 7; r += 2)
+            for (int stride = 1; stride <= 2; stride++) {
+                const struct example e = {
+                    {1, 21 - w, w, 17}, r, stride, ACT_RELU, CENTRE};
+                check(&e, false);
+            }
 }
 
 /* Wherever the arena stands, and with more threads than this machine may have. */
@@ -652,9 +635,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_reference_has_the_slopes_of_its_own_forward),
         cmocka_unit_test(two_by_two_pixels_come_out_as_by_hand),
-        cmocka_unit_test(avx512_agrees_with_the_plain_loops_at_any_thread_count),
-        cmocka_unit_test(avx2_agrees_with_the_plain_loops_at_any_thread_count),
-        cmocka_unit_test(baseline_agrees_with_the_plain_loops_at_any_thread_count),
+        cmocka_unit_test(it_agrees_with_the_plain_loops_at_any_thread_count),
         cmocka_unit_test(every_width_from_1_to_20_agrees),
         cmocka_unit_test(scratch_is_never_more_than_was_said),
         cmocka_unit_test(moments_about_a_centre_keep_their_digits),
