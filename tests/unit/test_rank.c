@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/rng.h"
 #include "nas/rank.h"
@@ -134,20 +136,30 @@ static double spearman_by_definition(const double *a, const double *b, size_t n)
     return sum / (sqrt(sum_a) * sqrt(sum_b));
 }
 
+enum { CASES = 600, ITEMS_MAX = 62 };
+
+/* Few values for many items; in every second case the two have to do with each other.
+ */
+static size_t draw_case(uint32_t number, double a[ITEMS_MAX], double b[ITEMS_MAX])
+{
+    struct rng rng = rng_stream(1, RNG_TEST, 0, number);
+    size_t n = 2 + rng_below(&rng, ITEMS_MAX - 1);
+    uint32_t values = 1 + rng_below(&rng, 12);
+    for (size_t i = 0; i < n; i++) {
+        a[i] = (double)rng_below(&rng, values) - 3;
+        b[i] = number % 2 ? a[i] + (double)rng_below(&rng, 4)
+                          : (double)rng_below(&rng, 1 + values / 2);
+    }
+    return n;
+}
+
 static void both_equal_their_definitions_on_data_full_of_ties(void **state)
 {
     (void)state;
     int defined = 0;
-    for (uint32_t run = 0; run < 600; run++) {
-        struct rng rng = rng_stream(1, RNG_TEST, 0, run);
-        size_t n = 2 + rng_below(&rng, 60);
-        uint32_t values = 1 + rng_below(&rng, 12);
-        double a[64], b[64];
-        for (size_t i = 0; i < n; i++) {
-            a[i] = (double)rng_below(&rng, values) - 3;
-            b[i] = run % 2 ? a[i] + (double)rng_below(&rng, 4)
-                           : (double)rng_below(&rng, 1 + values / 2);
-        }
+    for (uint32_t number = 0; number < CASES; number++) {
+        double a[ITEMS_MAX], b[ITEMS_MAX];
+        size_t n = draw_case(number, a, b);
         double tau = kendall_by_definition(a, b, n);
         if (isnan(tau)) {
             assert_true(isnan(rank_kendall(a, b, n)));
@@ -267,8 +279,30 @@ static void resamples_without_a_value_are_left_out(void **state)
     assert_true(isnan(low) && isnan(high));
 }
 
+/* One line for each case: tau and rho; a; b. For tests/cli/rank_scipy.bats. */
+static int write_cases(const char *path)
+{
+    FILE *out = fopen(path, "w");
+    if (out == NULL)
+        return 1;
+    for (uint32_t number = 0; number < CASES; number++) {
+        double a[ITEMS_MAX], b[ITEMS_MAX];
+        size_t n = draw_case(number, a, b);
+        fprintf(out, "%.17g,%.17g", rank_kendall(a, b, n), rank_spearman(a, b, n));
+        for (size_t i = 0; i < n; i++)
+            fprintf(out, "%c%.17g", i == 0 ? ';' : ',', a[i]);
+        for (size_t i = 0; i < n; i++)
+            fprintf(out, "%c%.17g", i == 0 ? ';' : ',', b[i]);
+        fprintf(out, "\n");
+    }
+    return fclose(out) != 0;
+}
+
 int main(void)
 {
+    const char *cases = getenv("RANK_CASES");
+    if (cases != NULL)
+        return write_cases(cases);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_order_is_1_and_the_opposite_minus_1),
         cmocka_unit_test(ties_count_in_neither_direction),
