@@ -283,12 +283,24 @@ static void complete(struct artifact *artifact)
         fail(artifact, strerror(errno), "cannot flush to disk");
 }
 
+/* Gives the file a second name, so that it has its first until the moment it is
+ * replaced; where there are no hard links it loses it a moment earlier. */
+static void keep(struct artifact *artifact, const char *previous)
+{
+    if (unlink(previous) != 0 && errno != ENOENT)
+        fail(artifact, strerror(errno), "cannot remove '%s'", previous);
+    if (link(artifact->path, previous) == 0 || errno == ENOENT)
+        return;
+    if (rename(artifact->path, previous) != 0)
+        fail(artifact, strerror(errno), "cannot rename it to '%s'", previous);
+}
+
 void artifact_commit_keeping(struct artifact *artifact, const char *previous)
 {
     BUG_IF(!artifact->temporary);
     complete(artifact);
-    if (previous && rename(artifact->path, previous) != 0 && errno != ENOENT)
-        fail(artifact, strerror(errno), "cannot rename to '%s'", previous);
+    if (previous)
+        keep(artifact, previous);
     if (rename(artifact->temporary, artifact->path) != 0)
         fail(artifact, strerror(errno), "cannot rename '%s' to it",
              artifact->temporary);

@@ -66,8 +66,8 @@ void artifact_describe(struct artifact *artifact, const char *group,
                        const char *description);
 /* Digest, finished date, close, fsync, rename, fsync of the folder. Frees. */
 void artifact_commit(struct artifact *artifact);
-/* The same, but a file that has the name already is kept as `previous`: it moves there
- * when the new one is complete on disk. */
+/* The same, but a file that has the name already is kept as `previous`, once the new one
+ * is complete on disk. */
 void artifact_commit_keeping(struct artifact *artifact, const char *previous);
 /* Gives up: closes and removes the temporary file. Frees. NULL is allowed. */
 void artifact_abandon(struct artifact *artifact);

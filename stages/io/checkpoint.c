@@ -9,6 +9,7 @@
 
 #include "base/die.h"
 #include "base/memory.h"
+#include "io/temporary.h"
 
 struct checkpoint {
     char *path, *previous;
@@ -234,4 +235,5 @@ void checkpoint_remove(struct checkpoint *checkpoint)
 {
     remove_file(checkpoint->previous);
     remove_file(checkpoint->path);
+    temporary_remove_stale(checkpoint->path);
 }
