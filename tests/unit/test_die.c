@@ -146,11 +146,18 @@ static void dying_in_the_hook_ends_the_process_too(void **state)
         child.err, "greedy: first death\ngreedy: second death after 'first death'\n");
 }
 
+/* Long enough for the other threads to get here too, if they were let. */
+static void tell_slowly(const char *message)
+{
+    usleep(20000);
+    tell_message(message);
+}
+
 static int die_in_every_thread(const void *argument)
 {
     (void)argument;
     log_set_program("greedy");
-    die_set_hook(tell_message);
+    die_set_hook(tell_slowly);
 #pragma omp parallel num_threads(4)
     die("thread died");
     return 0;

@@ -20,17 +20,24 @@ static const struct program greedy = {
     "greedy --config=g.yaml --data=d.h5 --in=w.h5 --out=g.h5",
 };
 
-/* Parses `words` (NULL ends them) as the greedy stage does, and prints what came of it.
- */
-static int parse(const void *words)
+/* NULL ends the words; the program's own name goes in front. */
+static void parse_words(const struct program *program, const struct option_row *rows,
+                        const void *words)
 {
-    char *argv[WORDS_MAX + 2] = {(char *)(uintptr_t) "greedy"};
+    char *argv[WORDS_MAX + 2] = {(char *)(uintptr_t)program->name};
     int argc = 1;
     for (char *const *word = words; *word; word++)
         argv[argc++] = *word;
+    options_parse(program, rows, argc, argv);
+}
+
+/* Parses as the greedy stage does, and prints what came of it.
+ */
+static int parse(const void *words)
+{
     struct options options = {.threads = 0};
     const struct option_row rows[] = {OPTIONS_STAGE_ROWS(options, 1), {.name = NULL}};
-    options_parse(&greedy, rows, argc, argv);
+    parse_words(&greedy, rows, words);
     printf("%s|%s|%s|", options.config, options.data, options.out);
     for (int i = 0; i < options.in.n; i++)
         printf("%s,", options.in.text[i]);
@@ -144,10 +151,6 @@ static void more_texts_than_there_is_room_are_refused(void **state)
 /* Needs two inputs; what is not given keeps its value. */
 static int parse_with_two_inputs(const void *words)
 {
-    char *argv[WORDS_MAX + 2] = {(char *)(uintptr_t) "rank"};
-    int argc = 1;
-    for (char *const *word = words; *word; word++)
-        argv[argc++] = *word;
     struct options options = {.config = "kept", .threads = 5};
     const struct option_row rows[] = {
         {"in", "FILE.h5", OPTION_TEXTS, &options.in, 2, "supernets"},
@@ -155,7 +158,7 @@ static int parse_with_two_inputs(const void *words)
         {"threads", "N", OPTION_COUNT, &options.threads, 0, "threads"},
         {.name = NULL}};
     const struct program program = {"rank", "ranks", "rank --in=a --in=b"};
-    options_parse(&program, rows, argc, argv);
+    parse_words(&program, rows, words);
     printf("%s %d", options.config, options.threads);
     return 0;
 }
@@ -193,14 +196,10 @@ static void a_program_may_need_an_option_twice(void **state)
 
 static int parse_without_inputs(const void *words)
 {
-    char *argv[WORDS_MAX + 2] = {(char *)(uintptr_t) "warmup"};
-    int argc = 1;
-    for (char *const *word = words; *word; word++)
-        argv[argc++] = *word;
     struct options options = {.threads = 0};
     const struct option_row rows[] = {OPTIONS_STAGE_ROWS(options, 0), {.name = NULL}};
     const struct program program = {"warmup", "warms up", "warmup"};
-    options_parse(&program, rows, argc, argv);
+    parse_words(&program, rows, words);
     return 0;
 }
 

@@ -83,7 +83,7 @@ static void without_a_wish_every_allowed_processor_has_a_thread(void **state)
 static void slurm_goes_before_openmp(void **state)
 {
     (void)state;
-    struct child child = child_run(count_threads, &(struct setting){"1", "many", 0});
+    struct child child = child_run(count_threads, &(struct setting){"1", "5", 0});
     assert_int_equal(child.code, 1);
     assert_string_equal(child.err, "");
     child = child_run(count_threads, &(struct setting){NULL, "1", 0});
