@@ -1,11 +1,11 @@
 # differing.awk - the settings that differ between two files, on one line:
 #   search.population 20 -> 50, search.mutation 0.1 -> 0.2
-# Use: awk -f yaml.awk -f differing.awk OLD NEW
+# Use: awk -f yaml.awk -f differing.awk [-v ignore=PATTERN] OLD NEW
 FNR == 1 {
     yaml_depth = 0
     file++
 }
-yaml_line() {
+yaml_line() && !(ignore != "" && yaml_key ~ ignore) {
     if (!(yaml_key in seen)) {
         seen[yaml_key] = 1
         name[++names] = yaml_key

@@ -84,6 +84,14 @@ setup() {
     [ "$(made_when back)" = "$before" ]
 }
 
+@test "how often a checkpoint is written changes no result and repeats nothing" {
+    copy_run one often
+    before=$(made_when often)
+    tiny_make search RUN=often SET=checkpoint.steps=2
+    [ "$(made_when often)" = "$before" ]
+    grep -q '^  steps: 2$' "$results/often/greedy.yaml"
+}
+
 @test "a program that is built anew repeats no training" {
     copy_run one built
     before=$(made_when built)
