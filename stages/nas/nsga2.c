@@ -127,8 +127,8 @@ static void crowd_front(struct individual *individuals, struct order *member, in
         sort_by_objective(member, n, m);
         double low = member[0].individual->objective[m];
         double range = member[n - 1].individual->objective[m] - low;
-        if (range <= 0) /* constant: its ends are nobody in particular */
-            continue;
+        if (!(range > 0 && range < HUGE_VAL))
+            continue; /* constant, or without a scale: its ends are nobody's merit */
         individuals[member[0].index].crowding = HUGE_VAL;
         individuals[member[n - 1].index].crowding = HUGE_VAL;
         for (int i = 1; i < n - 1; i++) {
@@ -350,11 +350,8 @@ static void evaluate(struct nsga2 *nsga2, const struct batch *batch)
     for (int i = 0; i < batch->n; i++) {
         struct individual *one = &nsga2->population[nsga2->n_population++];
         *one = (struct individual){.path = batch->path[i]};
-        for (int m = 0; m < problem->n_objectives; m++) {
-            if (!isfinite(objective[i][m]))
-                BUG("objective %d of path %d is %g", m, i, objective[i][m]);
-            one->objective[m] = objective[i][m];
-        }
+        for (int m = 0; m < problem->n_objectives; m++)
+            one->objective[m] = isnan(objective[i][m]) ? HUGE_VAL : objective[i][m];
         append_evaluated(nsga2, one, nsga2->generation);
     }
     free(objective);

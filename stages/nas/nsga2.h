@@ -30,7 +30,8 @@ struct nsga2_problem {
     const struct space *space;
     int n_objectives;
     bool (*feasible)(const struct path *path, void *context); /* NULL: all are */
-    /* Fills objective[i], finite, for each of n paths. Called once per generation. */
+    /* Fills objective[i] for each of n paths. Called once per generation. NAN counts as
+     * INFINITY: worse than anything. */
     void (*evaluate)(const struct path *path, int n,
                      double (*objective)[NSGA2_OBJECTIVES_MAX], void *context);
     void *context;

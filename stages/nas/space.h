@@ -13,7 +13,11 @@
 
 #include "io/config.h"
 
-enum { SPACE_LAYERS_MAX = 64, SPACE_OPS_MAX = CONFIG_CHOICES_MAX, OP_TOKEN_SIZE = 16 };
+enum {
+    SPACE_LAYERS_MAX = CONFIG_LAYERS_MAX,
+    SPACE_OPS_MAX = CONFIG_CHOICES_MAX,
+    OP_TOKEN_SIZE = CONFIG_TOKEN_SIZE,
+};
 
 enum op_kind {
     OP_IDENTITY, /* pass-through; 1x1 convolution + BN when the shape changes */

@@ -215,6 +215,23 @@ static void crowding_does_not_depend_on_the_order_of_the_input(void **state)
     }
 }
 
+/* (0,inf) (1,5) (2,0): infinity has no scale, so the second objective adds nothing and
+ * has no ends; in the first the gap is the whole range. */
+static void an_infinite_objective_has_no_scale(void **state)
+{
+    (void)state;
+    struct individual group[] = {at(0, HUGE_VAL, 0), at(1, 5, 1), at(2, 0, 2)};
+    assert_int_equal(nsga2_sort_fronts(group, 3, 2), 1);
+    nsga2_crowding(group, 3, 2);
+    assert_near(group[1].crowding, 0.5);
+    struct individual worst[] = {at(HUGE_VAL, HUGE_VAL, 0), at(HUGE_VAL, HUGE_VAL, 1),
+                                 at(HUGE_VAL, HUGE_VAL, 2)};
+    assert_int_equal(nsga2_sort_fronts(worst, 3, 2), 1);
+    nsga2_crowding(worst, 3, 2);
+    for (int i = 0; i < 3; i++)
+        assert_true(worst[i].crowding == 0);
+}
+
 /* ---- hypervolume ---- */
 
 /* Reference (10, 10). (2,5): 8 * 5 = 40; (4,3) adds 6 * 2 = 12; (7,1) adds 3 * 2 = 6.
@@ -554,6 +571,36 @@ static void one_single_path_is_a_space_too(void **state)
     search_end(nsga2, &watch);
 }
 
+/* Every third path's evaluation goes wrong. */
+static void broken_now_and_then(const struct path *path, double *objective)
+{
+    rugged(path, objective);
+    if (scrambled(path) % 3 == 0)
+        objective[0] = objective[1] = nan("");
+}
+
+static void what_is_not_a_number_is_worse_than_anything(void **state)
+{
+    (void)state;
+    struct watch watch = {.objectives = broken_now_and_then};
+    const struct nsga2_settings settings = {30, 10, 0.1, 17};
+    struct nsga2 *nsga2 = search(&watch, 8, 4, &settings);
+    nsga2_start(nsga2, NULL, 0);
+    while (nsga2_advance(nsga2))
+        ;
+    const struct individual *who;
+    const int *generation;
+    int broken = 0;
+    long n_evaluated = nsga2_evaluated(nsga2, &who, &generation);
+    for (long i = 0; i < n_evaluated; i++)
+        broken += isinf(who[i].objective[0]) != 0;
+    assert_in_range(broken, 60, 140); /* of 300 */
+    int n = nsga2_population(nsga2, &who);
+    for (int i = 0; i < n; i++)
+        assert_true(isfinite(who[i].objective[0]));
+    search_end(nsga2, &watch);
+}
+
 static bool none_allowed(const struct path *path)
 {
     (void)path;
@@ -834,6 +881,7 @@ int main(void)
         cmocka_unit_test(an_objective_that_never_changes_adds_nothing),
         cmocka_unit_test(duplicates_are_each_others_neighbours),
         cmocka_unit_test(crowding_does_not_depend_on_the_order_of_the_input),
+        cmocka_unit_test(an_infinite_objective_has_no_scale),
         cmocka_unit_test(hypervolume_is_the_area_of_the_staircase),
         cmocka_unit_test(the_population_is_sorted_and_no_path_is_in_it_twice),
         cmocka_unit_test(n_generations_of_m_evaluate_n_times_m_paths_once_each),
@@ -846,6 +894,7 @@ int main(void)
         cmocka_unit_test(a_small_space_is_exhausted_and_the_search_stops),
         cmocka_unit_test(a_space_smaller_than_the_population_is_taken_whole),
         cmocka_unit_test(one_single_path_is_a_space_too),
+        cmocka_unit_test(what_is_not_a_number_is_worse_than_anything),
         cmocka_unit_test(without_any_feasible_path_the_program_ends),
         cmocka_unit_test(the_true_pareto_front_of_a_small_space_is_found),
         cmocka_unit_test(the_order_of_evaluation_does_not_matter),
