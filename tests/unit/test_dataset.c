@@ -492,6 +492,14 @@ int main(void)
 {
     cmocka_set_message_output(CM_OUTPUT_TAP);
     const struct CMUnitTest tests[] = {
+        /* First, while there is one thread: those that fork. The leak detector takes
+         * the parent's OpenMP threads for the child's. */
+        cmocka_unit_test(images_of_another_size_than_the_space_s_are_refused),
+        cmocka_unit_test(another_number_of_classes_than_the_space_s_is_refused),
+        cmocka_unit_test(labels_out_of_range_are_refused),
+        cmocka_unit_test(labels_and_images_of_different_number_are_refused),
+        cmocka_unit_test(a_deviation_that_cannot_divide_is_refused),
+        cmocka_unit_test(what_prepare_did_not_make_is_refused),
         cmocka_unit_test(sizes_and_names_are_the_files),
         cmocka_unit_test(a_batch_of_indices_is_normalised_and_nothing_else),
         cmocka_unit_test(without_augmentation_training_images_are_only_normalised),
@@ -506,12 +514,6 @@ int main(void)
         cmocka_unit_test(images_repeat_only_when_their_class_is_used_up),
         cmocka_unit_test(what_is_left_over_goes_to_classes_at_random),
         cmocka_unit_test(a_draw_depends_on_seed_purpose_and_number_alone),
-        cmocka_unit_test(images_of_another_size_than_the_space_s_are_refused),
-        cmocka_unit_test(another_number_of_classes_than_the_space_s_is_refused),
-        cmocka_unit_test(labels_out_of_range_are_refused),
-        cmocka_unit_test(labels_and_images_of_different_number_are_refused),
-        cmocka_unit_test(a_deviation_that_cannot_divide_is_refused),
-        cmocka_unit_test(what_prepare_did_not_make_is_refused),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }
