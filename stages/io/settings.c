@@ -1,5 +1,6 @@
 #include "io/settings.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,7 +93,7 @@ static int edit_distance(const char *a, const char *b)
     int row[NAME_MAX_COMPARED + 1][NAME_MAX_COMPARED + 1];
     int n = (int)strlen(a), m = (int)strlen(b);
     if (n > NAME_MAX_COMPARED || m > NAME_MAX_COMPARED)
-        return NAME_MAX_COMPARED;
+        return INT_MAX;
     for (int i = 0; i <= n; i++)
         for (int j = 0; j <= m; j++) {
             if (i == 0 || j == 0) {
