@@ -132,8 +132,8 @@ static void statistics_come_out_as_by_hand(void **state)
 static void a_variance_below_zero_is_zero_and_nan_stays(void **state)
 {
     (void)state;
-    const double sum[CHANNEL_BLOCK] = {2, NAN, 0},
-                 square[CHANNEL_BLOCK] = {2 - 2e-9, 1, NAN};
+    const double sum[CHANNEL_BLOCK] = {2, (double)NAN, 0},
+                 square[CHANNEL_BLOCK] = {2 - 2e-9, 1, (double)NAN};
     const float gamma[CHANNEL_BLOCK] = {1, 1, 1}, beta[CHANNEL_BLOCK] = {0};
     const struct moments moments = {NULL, (double *)sum, (double *)square};
     struct numbers b = new_numbers(3);
