@@ -499,7 +499,8 @@ void block_update_statistics(const struct block *b, int n, double momentum,
 bool bn_pass_finite(int c, const struct bn_pass *bn)
 {
     for (int i = 0; i < c; i++)
-        if (!isfinite(bn->bn.mean[i]) || !isfinite(bn->bn.rstd[i]))
+        if (!isfinite(bn->bn.mean[i]) || !isfinite(bn->bn.rstd[i]) ||
+            !isfinite(bn->bn.scale[i]) || !isfinite(bn->bn.shift[i]))
             return false;
     return true;
 }

@@ -128,8 +128,8 @@ void conv_bn_update_statistics(const struct conv_bn *conv, size_t pixels,
                                double momentum, const struct bn_pass *bn,
                                float *statistics);
 
-/* The name of the first of the block's convolutions whose statistics are not finite, or
- * NULL: where a training run blew up. */
+/* The name of the first of the block's convolutions whose BN is not finite (the batch's
+ * statistics, or its scale and shift), or NULL: where a training run blew up. */
 const char *block_first_not_finite(const struct block *block,
                                    const struct block_tensors *tensors);
 bool bn_pass_finite(int c, const struct bn_pass *bn);

@@ -66,8 +66,12 @@ void pool_load_history(struct pool *pool, struct artifact *artifact)
     artifact_read(artifact, "pool/history/step", ARRAY_I64, 1, &n, step);
     artifact_read(artifact, "pool/history/size", ARRAY_I32, 1, &n, size);
     size_t found = paths_load(artifact, "pool/history/paths", &path);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (size[i] < 0)
+            die("'%s': 'pool/history/size' has %d, expected none below 0",
+                artifact_path(artifact), size[i]);
         total += (size_t)size[i];
+    }
     if (found != total)
         die("'%s': 'pool/history/paths' has %zu paths, expected %zu",
             artifact_path(artifact), found, total);

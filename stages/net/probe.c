@@ -48,9 +48,9 @@ void probe_check(struct scorer *scorer, struct artifact *artifact)
     uint64_t seed = (uint64_t)artifact_read_i64(artifact, "probe/seed");
     int64_t images = artifact_read_i64(artifact, "probe/images");
     double expected = artifact_read_f64(artifact, "probe/loss");
-    if (images < 1 || images > 1000000)
-        die("'%s': 'probe/images' is %lld, expected 1 to 1000000",
-            artifact_path(artifact), (long long)images);
+    if (images < 1 || images > PROBE_IMAGES_MAX)
+        die("'%s': 'probe/images' is %lld, expected 1 to %d", artifact_path(artifact),
+            (long long)images, PROBE_IMAGES_MAX);
     double found = probe_loss(scorer, path, seed, (int)images);
     if (!(fabs(found - expected) <= 1e-3 * fmax(1, fabs(expected))))
         die("'%s': the probe path has loss %g with the loaded weights, expected %g as "

@@ -81,7 +81,7 @@ static int by_flops(const void *a, const void *b, void *context)
     const struct search_entry *y = &log->entry[*(const long *)b];
     if (x->cost.flops != y->cost.flops)
         return x->cost.flops < y->cost.flops ? -1 : 1;
-    return better(x, y) ? -1 : 1;
+    return better(x, y) ? -1 : better(y, x);
 }
 
 int search_log_front(const struct search_log *log, long **index)

@@ -12,6 +12,14 @@
 #include "unit/spaces.h"
 #include "unit/tensors.h"
 
+/* |found - expected| <= within, in double (cmocka's own is in float); NaN fails. */
+#define assert_near(found, expected, within)                                           \
+    do {                                                                               \
+        const double found_ = (found), expected_ = (expected);                         \
+        if (!(fabs(found_ - expected_) <= (within)))                                   \
+            fail_msg("%s is %.12g, expected %.12g", #found, found_, expected_);        \
+    } while (0)
+
 /* Four layers, odd sizes: 11 x 9 -> 6 x 5 -> 3 x 3. */
 static inline struct space_config tiny_config(const char *choices)
 {
