@@ -166,6 +166,7 @@ static void write_stage(const struct config *config, const char *stage,
     char *text = config_effective(config, stage);
     char *fingerprint = config_fingerprint(config, stage);
     char *old = read_text(path, &status);
+    temporary_remove_stale(path);
     if (!old)
         replace_text(path, text, NULL);
     else if (strcmp(old, text) != 0) {

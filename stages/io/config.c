@@ -73,10 +73,11 @@ static struct yaml_tree *parse_file(struct loading *loading, const char *path)
 static void take_stage(struct loading *loading, const struct reader *reader,
                        struct yaml_tree *tree)
 {
-    static const struct setting stage = {.name = "stage",
-                                         .kind = &kind_word,
-                                         .words = "prepare warmup greedy search",
-                                         .offset = offsetof(struct config, stage)};
+    char *words = setting_stage_names(USE_ALL, " ");
+    const struct setting stage = {.name = "stage",
+                                  .kind = &kind_word,
+                                  .words = words,
+                                  .offset = offsetof(struct config, stage)};
     loading->use = USE_ALL;
     loading->owned->config.stage = "";
     for (int i = 0; tree->kind == YAML_TREE_MAPPING && i < tree->n; i++) {
@@ -92,8 +93,9 @@ static void take_stage(struct loading *loading, const struct reader *reader,
             tree->key[j] = tree->key[j + 1];
             tree->item[j] = tree->item[j + 1];
         }
-        return;
+        break;
     }
+    free(words);
 }
 
 /* The row an override names, or -1 after a problem. */
@@ -394,20 +396,6 @@ static void write_comment(FILE *out, int indent, const char *text)
     }
 }
 
-/* "warmup, greedy"; the caller frees. */
-static char *users_of(unsigned use)
-{
-    char *users = memory_text_copy(use == USE_ALL ? "every stage" : "");
-    for (int i = 0; i < SETTING_STAGES && use != USE_ALL; i++)
-        if (use & (1u << i)) {
-            char *before = users;
-            users =
-                memory_format("%s%s%s", before, *before ? ", " : "", setting_stages[i]);
-            free(before);
-        }
-    return users;
-}
-
 /* A blank line stands before every section and after its end. */
 static void write_reference_row(FILE *out, const struct setting *setting,
                                 const char *before, const struct config *config)
@@ -417,10 +405,11 @@ static void write_reference_row(FILE *out, const struct setting *setting,
         fputc('\n', out);
     write_comment(out, indent, setting->help);
     if (setting->kind) {
-        char *expects = setting_expects(setting), *users = users_of(setting->use);
-        char *facts =
-            memory_format("%c%s%s. Used by %s.", expects[0] - 'a' + 'A', expects + 1,
-                          setting->required ? "; required" : "", users);
+        char *expects = setting_expects(setting),
+             *users = setting_stage_names(setting->use, ", ");
+        char *facts = memory_format("%c%s%s. Used by %s.", expects[0] - 'a' + 'A',
+                                    expects + 1, setting->required ? "; required" : "",
+                                    setting->use == USE_ALL ? "every stage" : users);
         write_comment(out, indent, facts);
         free(facts);
         free(users);

@@ -19,6 +19,19 @@ unsigned setting_use(const char *stage)
     return 0;
 }
 
+char *setting_stage_names(unsigned use, const char *between)
+{
+    char *names = memory_text_copy("");
+    for (int i = 0; i < SETTING_STAGES; i++)
+        if (use & (1u << i)) {
+            char *before = names;
+            names = memory_format("%s%s%s", before, *before ? between : "",
+                                  setting_stages[i]);
+            free(before);
+        }
+    return names;
+}
+
 const char *texts_keep(struct texts *texts, const char *text)
 {
     texts->text =
@@ -149,24 +162,12 @@ static void unknown(const struct reader *reader, const struct settings *settings
                      "unknown setting '%s%.60s'", prefix, name);
 }
 
-/* Several, joined by blanks: "warmup greedy". */
-static void stage_names(unsigned use, char text[64])
-{
-    text[0] = '\0';
-    for (int i = 0; i < SETTING_STAGES; i++)
-        if (use & (1u << i)) {
-            strcat(text, *text ? " " : "");
-            strcat(text, setting_stages[i]);
-        }
-}
-
 /* A row that may be read from this key, or -1 after a problem. */
 static int row_for_key(const struct reader *reader, const struct settings *settings,
                        const char *prefix, unsigned use, const char *name,
                        const struct yaml_tree *key, struct filled *filled)
 {
     int row = settings_find(settings, name);
-    char stages[64];
     if (row < 0) {
         unknown(reader, settings, prefix, name, key);
         return -1;
@@ -178,9 +179,10 @@ static int row_for_key(const struct reader *reader, const struct settings *setti
         return -1;
     }
     if (!(settings->row[row].use & use)) {
-        stage_names(use, stages);
+        char *stages = setting_stage_names(use, ", ");
         problems_add(reader->problems, reader_place(reader, key),
                      "setting '%s%s' is not one that %s uses", prefix, name, stages);
+        free(stages);
         return -1;
     }
     filled[row].key = reader_place(reader, key);

@@ -33,6 +33,8 @@ enum { SETTING_STAGES = 4 };
 extern const char *const setting_stages[SETTING_STAGES + 1];
 /* The bit of a stage's name; 0 if there is none of that name. */
 unsigned setting_use(const char *stage);
+/* The names of several, with `between` between; the caller frees. */
+char *setting_stage_names(unsigned use, const char *between);
 
 struct setting;
 
