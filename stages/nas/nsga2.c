@@ -460,14 +460,10 @@ void nsga2_restore(struct nsga2 *nsga2, int generation,
     nsga2->generation = generation;
     nsga2->n_population = n;
     memcpy(nsga2->population, population, (size_t)n * sizeof *population);
-    int last_batch = 0;
     for (long i = 0; i < n_evaluated; i++) {
         append_evaluated(nsga2, &evaluated[i], evaluated_generation[i]);
         path_map_insert(nsga2->seen, &evaluated[i].path);
-        last_batch += evaluated_generation[i] == generation;
     }
-    /* A batch is short only when the space had no more. */
-    nsga2->exhausted = last_batch < nsga2->settings.population;
     BUG_IF(path_map_size(nsga2->seen) != n_evaluated);
     nsga2->rejected_infeasible = rejected_infeasible;
     nsga2->rejected_duplicate = rejected_duplicate;
