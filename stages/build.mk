@@ -114,9 +114,12 @@ $(LIB): $(LIB_OBJECTS)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
+# The prerequisites that go into a program; once the .d files are there, so are headers.
+LINKED = $(filter %.c %.o %.a,$^)
+
 $(PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(LIB)
 	$(call say,link)
-	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+	$(Q)$(CC) $(CFLAGS_ALL) -o $@ $(LINKED) $(LDLIBS_ALL)
 
 $(BUILD)/tests/ref/%.o: tests/ref/%.c
 	@mkdir -p $(@D)
@@ -126,11 +129,11 @@ $(BUILD)/tests/ref/%.o: tests/ref/%.c
 $(UNIT_TESTS): $(BUILD)/tests/%: tests/unit/%.c $(REF_OBJECTS) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,compile)
-	$(Q)$(CC) $(CFLAGS_ALL) $(TEST_CFLAGS) -MMD -MP -o $@ $^ $(LDLIBS_ALL) $(TEST_LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(TEST_CFLAGS) -MMD -MP -o $@ $(LINKED) $(LDLIBS_ALL) $(TEST_LIBS)
 
 $(BENCH_PROGRAMS): $(BUILD)/bench/%: tests/bench/%.c $(REF_OBJECTS) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,compile)
-	$(Q)$(CC) $(CFLAGS_ALL) $(TEST_CFLAGS) -MMD -MP -o $@ $^ $(LDLIBS_ALL)
+	$(Q)$(CC) $(CFLAGS_ALL) $(TEST_CFLAGS) -MMD -MP -o $@ $(LINKED) $(LDLIBS_ALL)
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
