@@ -3,6 +3,7 @@
 
 #include "ref/network_ref.h"
 #include "ref/operands_ref.h"
+#include "unit/dump.h"
 #include "unit/nets.h"
 
 enum { IMAGES = 3 };
@@ -451,8 +452,56 @@ static void running_statistics_take_the_batch_mean_and_unbiased_variance(void **
     for_every_example_and_isa(check_statistics);
 }
 
+/* For tests/cli/block_torch.bats: one file an example, what went in and came out. */
+static void dump(const char *folder, int e)
+{
+    char name[512];
+    struct subject s;
+    struct chain chain;
+    snprintf(name, sizeof(name), "%s/network%d.txt", folder, e);
+    FILE *out = fopen(name, "w");
+    if (!out)
+        abort();
+    subject_init(&s, &examples[e]);
+    struct pass pass = run(&s, 2);
+    const struct space *space = &s.net->space;
+    fprintf(out, "network %d %d %s %s %.17g\n", space->stem.stride,
+            space->head_channels, activation_name(s.net->stem_act),
+            activation_name(s.net->head_act), examples[e].smoothing);
+    supernet_chain(s.net, &s.path, &chain);
+    for (int i = 0; i < chain.n; i++)
+        dump_block(out, chain.block[i]);
+    for (int i = 0; i < s.net->weight_layout.n; i++) {
+        const struct layout_array *a = &s.net->weight_layout.array[i];
+        size_t place;
+        if (!gradient_place(&s, a, &place))
+            continue;
+        dump_array(out, "weight", a, s.net->weights, 0);
+        /* The array's first float is pass.gradients[place]. */
+        dump_array(out, "gradient", a, pass.gradients + place, a->offset);
+    }
+    dump_floats(
+        out, "images", 4,
+        (size_t[]){IMAGES, (size_t)space->h, (size_t)space->w, (size_t)space->c},
+        s.batch.images);
+    float labels[IMAGES], loss[IMAGES];
+    for (int i = 0; i < IMAGES; i++)
+        labels[i] = (float)s.batch.labels[i], loss[i] = (float)pass.loss[i];
+    dump_floats(out, "labels", 1, (size_t[]){IMAGES}, labels);
+    dump_floats(out, "loss", 1, (size_t[]){IMAGES}, loss);
+    dump_tensor(out, "logits", (struct shape){IMAGES, 1, 1, space->classes},
+                pass.logits);
+    if (fclose(out) != 0)
+        abort();
+    pass_release(&pass);
+    subject_release(&s);
+}
+
 int main(void)
 {
+    const char *folder = getenv("TORCH_CASES");
+    for (int e = 0; folder && e < EXAMPLES; e++)
+        dump(folder, e);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logits_and_losses_are_those_of_plain_loops),
         cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
@@ -460,5 +509,5 @@ int main(void)
         cmocka_unit_test(running_statistics_take_the_batch_mean_and_unbiased_variance),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return folder ? 0 : cmocka_run_group_tests(tests, NULL, NULL);
 }
