@@ -174,3 +174,16 @@ setup() {
     [ ! -e "$results/removable" ]
     [ -e "$results/one/search.h5" ]
 }
+
+@test "the README's script reads the weights of the found architecture" {
+    python3=/usr/bin/python3
+    "$python3" -c 'import h5py' || skip "no h5py"
+    sed -n '/^```python$/,/^```$/p' README.md | grep -v '^```' |
+        sed "s,results/quickstart/,$results/one/," >"$BATS_TEST_TMPDIR/weights.py"
+    [ "$(grep -c "$results/one/" "$BATS_TEST_TMPDIR/weights.py")" = 2 ]
+    run "$python3" "$BATS_TEST_TMPDIR/weights.py"
+    echo "$output"
+    [ "$status" = 0 ]
+    # A block of the tiny space: expansion 3 of 8 channels, and a square kernel.
+    [[ $output == *"weights/layer"*" depthwise weight ("[35]", "[35]", "* ]]
+}

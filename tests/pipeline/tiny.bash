@@ -56,9 +56,9 @@ recorded() {
 
 # wait_for COMMAND...: until it succeeds; a minute is the end of all hope.
 wait_for() {
-    for _ in {1..600}; do
+    for _ in {1..1200}; do
         ! "$@" || return 0
-        sleep 0.1
+        sleep 0.05
     done
     echo "waited in vain for: $*"
     return 1
