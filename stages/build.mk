@@ -93,7 +93,7 @@ $(BUILD)/build_id: $(if $(dry_run),,FORCE)
 	@printf '%s|%s|%s' $(BUILD_ID) | cmp -s - $@ || printf '%s|%s|%s' $(BUILD_ID) > $@
 FORCE:
 $(BUILD)/base/build_info.o: $(BUILD)/build_id
-$(BUILD)/base/build_info.o: private CFLAGS += -DBUILD_ID='"$(shell cat $(BUILD)/build_id)"'
+$(BUILD)/base/build_info.o: private override CFLAGS += -DBUILD_ID='"$(shell cat $(BUILD)/build_id)"'
 
 $(BUILD)/%.o: stages/%.c
 	@mkdir -p $(@D)

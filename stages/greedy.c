@@ -275,6 +275,19 @@ static void train(struct greedy *greedy, struct stage *stage)
     free(drawn);
 }
 
+/* What the stage cost, and what scoring together saved. */
+static void report(const struct greedy *greedy)
+{
+    const struct trainer *trainer = greedy->trainer;
+    struct score_counters c = scorer_counters(trainer->scorer);
+    log_info("%ld rounds; %lld images trained in %.0f s, %lld scored in %.0f s",
+             (long)greedy->round, (long long)trainer->optimizations,
+             trainer->train_seconds, (long long)c.evaluations, trainer->score_seconds);
+    if (c.blocks_asked)
+        log_info("sharing prefixes saved %.1f %% of the block evaluations",
+                 100 * (1 - (double)c.blocks_computed / (double)c.blocks_asked));
+}
+
 static bool finished(const struct greedy *greedy)
 {
     return greedy->trainer->step >= greedy->trainer->config->supernet.steps ||
@@ -379,6 +392,7 @@ int main(int argc, char **argv)
     train(&greedy, &stage);
 
     bool complete = finished(&greedy);
+    report(&greedy);
     if (complete)
         write_artifact(&stage, &greedy);
     greedy_release(&greedy);
