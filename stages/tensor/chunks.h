@@ -29,7 +29,7 @@ static inline size_t chunk_begin(size_t items, size_t chunks, size_t i)
     return items * i / chunks;
 }
 
-/* Into how many parts each of n images is cut, each image having `most` at most. */
+/* Into how many parts each of n images (or chunks of them) is cut, `most` at most. */
 static inline size_t parts_of_image(size_t n, size_t most)
 {
     const size_t wanted = n ? (CHUNKS_MAX + n - 1) / n : 1;
@@ -37,15 +37,17 @@ static inline size_t parts_of_image(size_t n, size_t most)
 }
 
 /* out[i] = sum over chunks of partial[chunk][i], in chunk order; the chunks' rows are
- * `distance` doubles apart. */
+ * `distance` doubles apart. count: a multiple of 16. */
 static inline void combine_chunks(size_t chunks, size_t distance, size_t count,
                                   const double *partial, double *out)
 {
-    for (size_t i = 0; i < count; i++) {
-        double total = 0;
+    for (size_t i = 0; i < count; i += 16) {
+        double total[16] = {0}; /* a fixed number, so that the compiler makes vectors */
         for (size_t chunk = 0; chunk < chunks; chunk++)
-            total += partial[chunk * distance + i];
-        out[i] = total;
+            for (size_t j = 0; j < 16; j++)
+                total[j] += partial[chunk * distance + i + j];
+        for (size_t j = 0; j < 16; j++)
+            out[i + j] = total[j];
     }
 }
 

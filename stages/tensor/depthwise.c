@@ -13,9 +13,9 @@
  * the activated rows of the input enter a ring of rows (for backward: the rows of dz),
  * and each group of rows is computed block by block, so that what a block's rows share
  * is read from the first-level cache. The rings of all blocks together take about
- * RING_BYTES, well inside a second-level cache of 512 KiB.
+ * RING_BYTES, which leaves room in a second-level cache of 512 KiB.
  */
-enum { RING_BYTES = 256 * 1024 };
+enum { RING_BYTES = 400 * 1024 };
 
 static const struct depthwise_kernels *kernels(void)
 {
@@ -31,6 +31,7 @@ static const struct depthwise_kernels *kernels(void)
 struct rows {
     size_t rows;       /* per block */
     size_t left;       /* columns of zeros before column 0 */
+    size_t width;      /* columns of the tensor */
     size_t columns;    /* in all */
     size_t row, block; /* floats from one row, one block to the next */
 };
@@ -67,22 +68,23 @@ static int tile_for(int columns)
     return sevens <= fours + 1 ? 7 : 4;
 }
 
-static struct rows rows_of(size_t rows, size_t left, size_t columns)
+static struct rows rows_of(size_t rows, size_t left, int width, size_t columns)
 {
-    struct rows layout = {.rows = rows, .left = left, .columns = columns};
+    struct rows layout = {
+        .rows = rows, .left = left, .width = (size_t)width, .columns = columns};
     layout.row = columns * CHANNEL_BLOCK;
     /* An odd number of cache lines, so that blocks do not fight for the same sets. */
     layout.block = (rows * columns | 1) * CHANNEL_BLOCK;
     return layout;
 }
 
-/* As many rows of as many channel blocks at a time as the rings have room for: 8 rows
- * if there are so many, then all blocks, then more rows. */
+/* As many rows of as many channel blocks at a time as the rings have room for: all rows
+ * of a small image or 4 of a larger one, then all blocks, then more rows. */
 static void plan_groups(struct plan *plan, int rows, size_t columns,
                         int ring_rows(const struct plan *plan, int group))
 {
     const size_t bytes = columns * CHANNEL_BLOCK * sizeof(float);
-    int group = smaller(rows, 8);
+    int group = rows <= DEPTHWISE_ROWS ? rows : 4;
     const size_t part_blocks = (plan->blocks + plan->parts - 1) / plan->parts;
     size_t blocks = RING_BYTES / ((size_t)ring_rows(plan, group) * bytes);
     blocks = blocks < 1 ? 1 : blocks < part_blocks ? blocks : part_blocks;
@@ -92,6 +94,16 @@ static void plan_groups(struct plan *plan, int rows, size_t columns,
     const int groups = (rows + group - 1) / group;
     plan->group = (rows + groups - 1) / groups;
     plan->group_blocks = blocks;
+}
+
+/* Each chunk of images keeps a dw of its own, r * r pixels large, so there are fewer
+ * chunks when all the images together have few times as many; the channel blocks are
+ * parted then. */
+static size_t image_chunks(const struct plan *plan)
+{
+    const size_t most = shape_pixels(plan->in) / (4 * plan->taps),
+                 chunks = chunk_count(plan->n);
+    return most < 1 ? 1 : most < chunks ? most : chunks;
 }
 
 static struct plan plan_common(struct shape in, int r, int stride)
@@ -105,8 +117,8 @@ static struct plan plan_common(struct shape in, int r, int stride)
     plan.padded = channels_padded(in.c);
     plan.blocks = plan.padded / CHANNEL_BLOCK;
     plan.taps = (size_t)(r * r);
-    plan.images = chunk_count(plan.n);
-    plan.parts = parts_of_image(plan.n, plan.blocks);
+    plan.images = image_chunks(&plan);
+    plan.parts = parts_of_image(plan.images, plan.blocks);
     plan.tile = tile_for(plan.q);
     return plan;
 }
@@ -132,7 +144,8 @@ static struct plan plan_forward(struct shape in, int r, int stride)
     if (columns < left + (size_t)in.w)
         columns = left + (size_t)in.w;
     plan_groups(&plan, plan.p, columns, forward_ring_rows);
-    plan.ring = rows_of((size_t)forward_ring_rows(&plan, plan.group), left, columns);
+    plan.ring =
+        rows_of((size_t)forward_ring_rows(&plan, plan.group), left, in.w, columns);
     return plan;
 }
 
@@ -144,9 +157,10 @@ static struct plan plan_backward(struct shape in, int r, int stride)
                  columns = left + (size_t)(computed + depthwise_dz_right(r, stride));
     /* a's rows count, too. */
     plan_groups(&plan, in.h, columns + (size_t)(computed * stride), backward_ring_rows);
-    plan.ring = rows_of((size_t)backward_ring_rows(&plan, plan.group), left, columns);
-    plan.a = rows_of((size_t)plan.group, 0, (size_t)(computed * stride));
-    plan.da = rows_of((size_t)plan.group, 0, (size_t)in.w);
+    plan.ring =
+        rows_of((size_t)backward_ring_rows(&plan, plan.group), left, plan.q, columns);
+    plan.a = rows_of((size_t)plan.group, 0, in.w, (size_t)(computed * stride));
+    plan.da = rows_of((size_t)plan.group, 0, in.w, (size_t)in.w);
     /* What the last tile writes past the last row. */
     plan.da.block += (size_t)(computed * stride) * CHANNEL_BLOCK;
     return plan;
@@ -154,7 +168,7 @@ static struct plan plan_backward(struct shape in, int r, int stride)
 
 /* A thread's own memory. */
 struct thread_rows {
-    float *ring, *a, *da, *dw;
+    float *ring, *a, *da;
 };
 
 static size_t ring_floats(const struct plan *plan)
@@ -167,14 +181,9 @@ static size_t a_floats(const struct plan *plan)
     return plan->a.block * plan->group_blocks;
 }
 
-static size_t dw_floats(const struct plan *plan)
-{
-    return plan->taps * CHANNEL_BLOCK;
-}
-
 static size_t thread_floats(const struct plan *plan)
 {
-    return ring_floats(plan) + a_floats(plan) + plan->da.block + dw_floats(plan);
+    return ring_floats(plan) + a_floats(plan) + plan->da.block;
 }
 
 static size_t threads_most(void)
@@ -201,7 +210,6 @@ static struct shared take_shared(const struct plan *plan, struct arena *scratch,
         .sums = arena_doubles(scratch, sums)};
     if (backward)
         shared.dw = arena_floats(scratch, plan->images * weights);
-    memset(shared.sums, 0, sums * sizeof(*shared.sums));
     return shared;
 }
 
@@ -222,27 +230,38 @@ size_t depthwise_scratch(struct shape in, int r, int stride)
     return a > b ? a : b;
 }
 
+/* Zeros before and behind the columns of each row. */
+static void zero_around(const struct rows *layout, size_t blocks, float *rows)
+{
+    const size_t before = layout->left * CHANNEL_BLOCK,
+                 behind = before + layout->width * CHANNEL_BLOCK;
+    for (size_t b = 0; b < blocks; b++)
+        for (size_t i = 0; i < layout->rows; i++) {
+            float *row = rows + b * layout->block + i * layout->row;
+            memset(row, 0, before * sizeof(*row));
+            memset(row + behind, 0, (layout->row - behind) * sizeof(*row));
+        }
+}
+
 /* The kernels never write around the rows, so zeros there last for all images. */
 static struct thread_rows thread_rows_of(const struct plan *plan,
                                          const struct shared *shared)
 {
-    float *at = shared->threads + (size_t)omp_get_thread_num() * thread_floats(plan);
-    struct thread_rows mine = {.ring = at};
+    struct thread_rows mine = {.ring = shared->threads + (size_t)omp_get_thread_num() *
+                                                             thread_floats(plan)};
     mine.a = mine.ring + ring_floats(plan);
     mine.da = mine.a + a_floats(plan);
-    mine.dw = mine.da + plan->da.block;
-    memset(at, 0, (ring_floats(plan) + a_floats(plan)) * sizeof(*at));
+    zero_around(&plan->ring, plan->group_blocks, mine.ring);
+    zero_around(&plan->a, plan->group_blocks, mine.a);
     return mine;
 }
 
-/* w [r][r][padded] -> [block][r][r][16]. */
-static void pack_weights(const struct plan *plan, const float *w, float *packed)
+/* One block of w [r][r][padded] -> [block][r][r][16]. */
+static void pack_block(const struct plan *plan, const float *w, size_t b, float *packed)
 {
-    for (size_t b = 0; b < plan->blocks; b++)
-        for (size_t i = 0; i < plan->taps; i++)
-            memcpy(packed + (b * plan->taps + i) * CHANNEL_BLOCK,
-                   w + i * plan->padded + b * CHANNEL_BLOCK,
-                   CHANNEL_BLOCK * sizeof(*w));
+    for (size_t i = 0; i < plan->taps; i++)
+        memcpy(packed + (b * plan->taps + i) * CHANNEL_BLOCK,
+               w + i * plan->padded + b * CHANNEL_BLOCK, CHANNEL_BLOCK * sizeof(*w));
 }
 
 /* Some blocks of one image: the unit of work, and the part of the rings it needs. */
@@ -325,11 +344,25 @@ static struct depthwise_row backward_row(const struct plan *plan, int h)
     return row;
 }
 
+/* The sums of a chunk of images, for blocks [begin, end), start from zero. */
+static void zero_sums(const struct plan *plan, const struct shared *shared,
+                      size_t chunk, size_t begin, size_t end)
+{
+    const size_t lanes = (end - begin) * CHANNEL_BLOCK;
+    double *sums = shared->sums + chunk * 2 * plan->padded + begin * CHANNEL_BLOCK;
+    memset(sums, 0, lanes * sizeof(*sums));
+    memset(sums + plan->padded, 0, lanes * sizeof(*sums));
+    if (shared->dw)
+        memset(shared->dw + (chunk * plan->blocks + begin) * plan->taps * CHANNEL_BLOCK,
+               0, lanes * plan->taps * sizeof(*shared->dw));
+}
+
 /* Calls `work` for each chunk of images and part of the blocks, piece by piece. */
 struct task {
     const struct plan *plan;
     const struct shared *shared;
     const struct source *x;
+    const float *w;
     /* forward */
     float *z;
     const struct moments *moments;
@@ -347,13 +380,17 @@ static void for_each_piece(const struct task *task,
     {
         const struct thread_rows mine = thread_rows_of(plan, task->shared);
 #pragma omp for schedule(static)
+        for (size_t b = 0; b < plan->blocks; b++)
+            pack_block(plan, task->w, b, task->shared->w);
+#pragma omp for schedule(static)
         for (size_t i = 0; i < plan->images * plan->parts; i++) {
             const size_t chunk = i / plan->parts, part = i % plan->parts,
                          end = chunk_begin(plan->n, plan->images, chunk + 1),
+                         first = chunk_begin(plan->blocks, plan->parts, part),
                          last = chunk_begin(plan->blocks, plan->parts, part + 1);
+            zero_sums(plan, task->shared, chunk, first, last);
             for (size_t n = chunk_begin(plan->n, plan->images, chunk); n < end; n++)
-                for (size_t b = chunk_begin(plan->blocks, plan->parts, part); b < last;
-                     b += plan->group_blocks) {
+                for (size_t b = first; b < last; b += plan->group_blocks) {
                     const size_t left = last - b;
                     const struct piece piece = {.image = n,
                                                 .chunk = chunk,
@@ -426,9 +463,8 @@ void depthwise_forward(struct shape in, int r, int stride, const struct source *
     const struct plan plan = plan_forward(in, r, stride);
     const size_t mark = arena_mark(scratch);
     const struct shared shared = take_shared(&plan, scratch, false);
-    pack_weights(&plan, w, shared.w);
     const struct task task = {
-        .plan = &plan, .shared = &shared, .x = x, .z = z, .moments = moments};
+        .plan = &plan, .shared = &shared, .x = x, .w = w, .z = z, .moments = moments};
     for_each_piece(&task, forward_piece);
     if (moments && moments->sum) {
         combine_chunks(plan.images, 2 * plan.padded, plan.padded, shared.sums,
@@ -484,22 +520,16 @@ static void backward_group(const struct task *task, const struct piece *piece,
                                          .tile = plan->tile,
                                          .row = row,
                                          .a_row = plan->a.row,
-                                         .dw = mine->dw,
                                          .da = mine->da,
                                          .da_row = plan->da.row};
-    const size_t weights = dw_floats(plan);
+    const size_t weights = plan->taps * CHANNEL_BLOCK;
     for (size_t b = 0; b < piece->blocks; b++) {
         const size_t block = piece->block + b;
         run.dz = mine->ring + b * plan->ring.block;
         run.a = mine->a + b * plan->a.block;
         run.w = task->shared->w + block * weights;
-        /* A group's sum by itself first: the rounding error of a long float sum grows
-         * with its length. */
-        memset(mine->dw, 0, weights * sizeof(*mine->dw));
+        run.dw = task->shared->dw + (piece->chunk * plan->blocks + block) * weights;
         kernels()->backward[plan->r / 2 - 1][plan->stride - 1](&run);
-        float *dw = task->shared->dw + (piece->chunk * plan->blocks + block) * weights;
-        for (size_t i = 0; i < weights; i++)
-            dw[i] += mine->dw[i];
         sink_rows(task, piece, block, h, rows, mine->da);
     }
 }
@@ -523,16 +553,11 @@ static void backward_piece(const struct task *task, const struct piece *piece,
 /* dw [r][r][padded] = the chunks' sums, in their order. */
 static void combine_weights(const struct plan *plan, const float *partial, float *dw)
 {
-    const size_t weights = dw_floats(plan);
+    const size_t weights = plan->taps * CHANNEL_BLOCK;
 #pragma omp parallel for schedule(static)
     for (size_t b = 0; b < plan->blocks; b++)
-        for (size_t i = 0; i < weights; i++) {
-            double total = 0;
-            for (size_t chunk = 0; chunk < plan->images; chunk++)
-                total += (double)partial[(chunk * plan->blocks + b) * weights + i];
-            dw[i / CHANNEL_BLOCK * plan->padded + b * CHANNEL_BLOCK +
-               i % CHANNEL_BLOCK] = (float)total;
-        }
+        kernels()->combine(plan->images, plan->blocks * weights, (int)plan->taps,
+                           plan->padded, partial + b * weights, dw + b * CHANNEL_BLOCK);
 }
 
 void depthwise_backward(struct shape in, int r, int stride, const struct gradient *dz,
@@ -544,10 +569,8 @@ void depthwise_backward(struct shape in, int r, int stride, const struct gradien
     const struct plan plan = plan_backward(in, r, stride);
     const size_t mark = arena_mark(scratch);
     const struct shared shared = take_shared(&plan, scratch, true);
-    pack_weights(&plan, w, shared.w);
-    memset(shared.dw, 0, plan.images * plan.taps * plan.padded * sizeof(*shared.dw));
     const struct task task = {
-        .plan = &plan, .shared = &shared, .x = x, .dz = dz, .dx = dx};
+        .plan = &plan, .shared = &shared, .x = x, .w = w, .dz = dz, .dx = dx};
     for_each_piece(&task, backward_piece);
     combine_weights(&plan, shared.dw, dw);
     if (dx->sum_g) {

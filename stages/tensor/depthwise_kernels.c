@@ -46,6 +46,23 @@ struct moment_sums {
     vf centre, sum, square;
 };
 
+/* Writes `count` columns and takes their moments. A tile's sums by themselves first:
+ * otherwise each addition would wait for the one before. */
+ALWAYS_INLINE void put_columns(const int count, const vf *acc, float *z,
+                               size_t z_column, struct moment_sums *moments)
+{
+    vf sum = {0}, square = {0};
+    UNROLLED
+    for (int t = 0; t < count; t++) {
+        const vf d = acc[t] - moments->centre;
+        v_store(z + (size_t)t * z_column, acc[t]);
+        sum += d;
+        square += d * d;
+    }
+    moments->sum += sum;
+    moments->square += square;
+}
+
 ALWAYS_INLINE void forward_row(const int r, const int stride, const int T,
                                const struct depthwise_forward_run *run, int y, int lane,
                                struct moment_sums *moments)
@@ -61,16 +78,16 @@ ALWAYS_INLINE void forward_row(const int r, const int stride, const int T,
             correlate(r, stride, T, a + row->from[i], w, acc);
             w += row->step * r * CHANNEL_BLOCK;
         }
-        const int left = run->columns - q;
-        UNROLLED
-        for (int t = 0; t < T; t++) {
-            if (t >= left)
-                break;
-            v_store(z + (size_t)(q + t) * run->z_column, acc[t]);
-            const vf d = acc[t] - moments->centre;
-            moments->sum += d;
-            moments->square += d * d;
+        float *to = z + (size_t)q * run->z_column;
+        if (run->columns - q >= T) {
+            put_columns(T, acc, to, run->z_column, moments);
+            continue;
         }
+        UNROLLED
+        for (int t = 0; t < T - 1; t++)
+            if (t < run->columns - q)
+                put_columns(1, &acc[t], to + (size_t)t * run->z_column, run->z_column,
+                            moments);
     }
 }
 
@@ -139,7 +156,7 @@ ALWAYS_INLINE void correlate_both(const int stride, const int taps, const int T,
 ALWAYS_INLINE void backward_tile(const int r, const int stride, const int T,
                                  const int number,
                                  const struct depthwise_backward_run *run, int y,
-                                 int lane, int m)
+                                 int lane, int m, float *dw)
 {
     const struct phase phase = phase_of(r, stride, number);
     const struct depthwise_row *row = &run->row[y];
@@ -157,7 +174,7 @@ ALWAYS_INLINE void backward_tile(const int r, const int stride, const int T,
     ROLLED
     for (int i = 0; i < row->taps; i++) {
         correlate_both(stride, phase.taps, T, dz + row->from[i], a, run->w + at,
-                       run->dw + at, acc);
+                       dw + at, acc);
         at += row->step * kernel_row;
     }
     UNROLLED
@@ -165,17 +182,25 @@ ALWAYS_INLINE void backward_tile(const int r, const int stride, const int T,
         v_store(to + t * stride * CHANNEL_BLOCK, acc[t]);
 }
 
+/* These rows' sum for dw by itself first: the rounding error of a float sum grows with
+ * its length. */
 ALWAYS_INLINE void backward_rows(const int r, const int stride, const int T,
                                  const struct depthwise_backward_run *run)
 {
     const int columns = (run->columns + stride - 1) / stride;
+    float dw[DEPTHWISE_MAX * DEPTHWISE_MAX * CHANNEL_BLOCK]
+        __attribute__((aligned(sizeof(vf))));
+    for (int i = 0; i < r * r * CHANNEL_BLOCK; i += KERNEL_WIDTH)
+        v_store(dw + i, (vf){0});
     for (int lane = 0; lane < CHANNEL_BLOCK; lane += KERNEL_WIDTH)
         for (int y = 0; y < run->rows; y++)
             for (int m = 0; m < columns; m += T) {
-                backward_tile(r, stride, T, 0, run, y, lane, m);
+                backward_tile(r, stride, T, 0, run, y, lane, m, dw);
                 if (stride == 2)
-                    backward_tile(r, stride, T, 1, run, y, lane, m);
+                    backward_tile(r, stride, T, 1, run, y, lane, m, dw);
             }
+    for (int i = 0; i < r * r * CHANNEL_BLOCK; i += KERNEL_WIDTH)
+        v_store(run->dw + i, v_load(run->dw + i) + v_load(dw + i));
 }
 
 /* Literal sizes: with variable ones the compiler would keep the registers' arrays in
@@ -315,6 +340,19 @@ static void fill_gradient(const struct depthwise_fill *fill, const struct gradie
         gradient_columns(1, fill, dz, c);
 }
 
+static void combine(size_t chunks, size_t distance, int taps, size_t padded,
+                    const float *partial, float *dw)
+{
+    for (int tap = 0; tap < taps; tap++)
+        for (int lane = 0; lane < CHANNEL_BLOCK; lane += KERNEL_WIDTH) {
+            const float *from = partial + tap * CHANNEL_BLOCK + lane;
+            vf total = {0};
+            for (size_t chunk = 0; chunk < chunks; chunk++)
+                total += v_load(from + chunk * distance);
+            v_store(dw + (size_t)tap * padded + lane, total);
+        }
+}
+
 const struct depthwise_kernels KERNEL_NAME(depthwise_kernels) = {
     .forward = {{forward_3_1, forward_3_2},
                 {forward_5_1, forward_5_2},
@@ -324,4 +362,5 @@ const struct depthwise_kernels KERNEL_NAME(depthwise_kernels) = {
                  {backward_7_1, backward_7_2}},
     .fill_activated = fill_activated,
     .fill_gradient = fill_gradient,
+    .combine = combine,
 };

@@ -73,6 +73,10 @@ struct depthwise_kernels {
      * and the first channel. */
     void (*fill_activated)(const struct depthwise_fill *fill, const struct source *x);
     void (*fill_gradient)(const struct depthwise_fill *fill, const struct gradient *dz);
+    /* dw [taps][padded c] of one block = the sum over chunks of partial [taps][16],
+     * which lie `distance` apart, in their order. */
+    void (*combine)(size_t chunks, size_t distance, int taps, size_t padded,
+                    const float *partial, float *dw);
 };
 
 extern const struct depthwise_kernels depthwise_kernels_avx512, depthwise_kernels_avx2,
