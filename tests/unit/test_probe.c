@@ -109,6 +109,8 @@ static int check_damaged(const void *argument)
                 s.net->weights[a->offset + j] *= d->factor;
     }
     probe_check(s.scorer, artifact);
+    artifact_close(artifact);
+    subject_release(&s);
     return 0;
 }
 
