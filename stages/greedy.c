@@ -395,6 +395,8 @@ int main(int argc, char **argv)
     report(&greedy);
     if (complete)
         write_artifact(&stage, &greedy);
+    else
+        stage_checkpoint_last(&stage, save_checkpoint, &greedy);
     greedy_release(&greedy);
     dataset_close(dataset);
     return complete ? stage_complete(&stage) : stage_interrupted(&stage);

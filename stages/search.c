@@ -452,7 +452,7 @@ int main(int argc, char **argv)
     if (complete)
         write_artifact(&search);
     else
-        stage_checkpoint(&stage, save_checkpoint, &search);
+        stage_checkpoint_last(&stage, save_checkpoint, &search);
     search_release(&search);
     dataset_close(dataset);
     return complete ? stage_complete(&stage) : stage_interrupted(&stage);

@@ -101,6 +101,8 @@ int main(int argc, char **argv)
     bool complete = trainer->step >= config->warmup.steps;
     if (complete)
         write_artifact(&stage, trainer);
+    else
+        stage_checkpoint_last(&stage, save_checkpoint, trainer);
     trainer_free(trainer);
     dataset_close(dataset);
     return complete ? stage_complete(&stage) : stage_interrupted(&stage);

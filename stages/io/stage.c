@@ -49,6 +49,15 @@ void stage_checkpoint(struct stage *stage,
     checkpoint_commit(stage->checkpoint, artifact);
     stage->last_checkpoint = clock_seconds();
     stage->steps_since = 0;
+    stage->saved = true;
+}
+
+void stage_checkpoint_last(struct stage *stage,
+                           void (*save)(void *context, struct artifact *artifact),
+                           void *context)
+{
+    if (stage->steps_since > 0 || !stage->saved)
+        stage_checkpoint(stage, save, context);
 }
 
 static void stage_release(struct stage *stage)

@@ -26,6 +26,7 @@ struct stage {
     const char *input[STAGE_INPUTS_MAX];
     double last_checkpoint;
     long steps_since;
+    bool saved; /* this process wrote a checkpoint */
 };
 
 /* After options_parse() filled stage->options: threads, signals, config, status record,
@@ -39,6 +40,11 @@ bool stage_checkpoint_due(struct stage *stage);
 void stage_checkpoint(struct stage *stage,
                       void (*save)(void *context, struct artifact *artifact),
                       void *context);
+/* Before ending early: the same, unless the last checkpoint has all that was done. (A
+ * signal may come after stage_checkpoint_due() looked.) */
+void stage_checkpoint_last(struct stage *stage,
+                           void (*save)(void *context, struct artifact *artifact),
+                           void *context);
 
 /* The artifact was committed: removes the checkpoint. Returns the exit code. */
 int stage_complete(struct stage *stage);

@@ -69,7 +69,7 @@ kill_and_finish() {
 
 # told_to_stop STAGE SIGNAL: in its first steps; exits 75 and goes on with the same bits.
 told_to_stop() {
-    local folder=$BATS_TEST_TMPDIR/$2
+    local folder=$BATS_TEST_TMPDIR/$1.$2
     mkdir "$folder"
     stage "$1" "$folder" &
     stage_pid=$!
@@ -88,8 +88,10 @@ told_to_stop() {
     [ ! -e "$folder/$1.ckpt.h5" ]
 }
 
-@test "SIGTERM and SIGUSR1: exit 75, a checkpoint, and the same bits when it went on" {
+@test "told to stop, each stage exits 75 with a checkpoint; the same bits when it went on" {
+    told_to_stop warmup TERM
     told_to_stop greedy TERM
+    told_to_stop search TERM
     told_to_stop greedy USR1
 }
 
