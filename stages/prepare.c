@@ -65,12 +65,6 @@ static char *find_source(const char *folder, const char *name)
     return is_plain ? plain : gzipped;
 }
 
-static const char *file_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static void read_sources(struct sources *sources, const char *folder)
 {
     for (int i = 0; i < SOURCES; i++) {
@@ -371,7 +365,7 @@ static void write_provenance(struct artifact *artifact, const struct sources *so
     const char *name[SOURCES], *digest[SOURCES];
     int64_t bytes[SOURCES];
     for (int i = 0; i < SOURCES; i++) {
-        name[i] = file_name(sources->file[i].path);
+        name[i] = basename(sources->file[i].path);
         bytes[i] = (int64_t)sources->file[i].idx.file_bytes;
         digest[i] = sources->file[i].idx.file_digest;
     }

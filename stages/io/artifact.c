@@ -52,18 +52,21 @@ static void artifact_free(struct artifact *artifact)
     free(artifact);
 }
 
-/* Dies about this artifact; `error` is HDF5's reason. What was half written goes. */
+/* Dies about this artifact; `error` is HDF5's reason. What was half written goes, and
+ * its space at once, though the file is open: the status record may need it. */
 _Noreturn static void fail(struct artifact *artifact, const char *error,
                            const char *format, ...) PRINTF_LIKE(3, 4);
 _Noreturn static void fail(struct artifact *artifact, const char *error,
                            const char *format, ...)
 {
-    char what[512];
+    char *what = NULL;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(what, sizeof(what), format, arguments);
+    if (vasprintf(&what, format, arguments) < 0)
+        what = memory_text_copy(format);
     va_end(arguments);
-    if (artifact->temporary)
+    if (artifact->temporary &&
+        (truncate(artifact->temporary, 0) == 0 || errno != ENOENT))
         unlink(artifact->temporary);
     die("'%s': %s: %s", artifact->path, what, error);
 }

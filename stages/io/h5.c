@@ -321,20 +321,21 @@ static bool type_of(hid_t id, struct h5_array *array)
     }
 }
 
-/* NULL, or that the bytes of the array are more than the file has. */
+/* NULL, or that the array has more bytes than its file: a header that lies must not
+ * make us ask for memory. */
 static char *check_size(hid_t file, const struct h5_array *array)
 {
+    char shape[H5_SHAPE_SIZE];
     hsize_t available = 0;
     if (H5Fget_filesize(file, &available) < 0)
         return reason();
     size_t bytes =
         array->type == ARRAY_TEXT ? array->text_size : h5_type_size(array->type);
+    bool fits = true;
     for (int d = 0; d < array->rank; d++)
-        if (__builtin_mul_overflow(bytes, array->shape[d], &bytes))
-            bytes = SIZE_MAX, available = 0;
-    if (h5_count(array) == 0 || bytes <= available)
+        fits = fits && !__builtin_mul_overflow(bytes, array->shape[d], &bytes);
+    if (fits && bytes <= available)
         return NULL;
-    char shape[H5_SHAPE_SIZE];
     h5_shape_text(array, shape);
     return memory_format("its shape is %s, more than the %zu bytes of the file hold",
                          shape, (size_t)available);

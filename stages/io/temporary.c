@@ -44,12 +44,6 @@ static char *folder_of(const char *path)
                  : memory_text_copy(".");
 }
 
-static const char *name_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* Whether `rest`, what follows ".tmp." in a name, is of this host and of a process that
  * is no more. */
 static bool written_by_the_dead(const char *rest)
@@ -81,7 +75,7 @@ static bool locked_by_a_writer(const char *temporary)
 
 void temporary_remove_stale(const char *path)
 {
-    char *folder = folder_of(path), *prefix = memory_format("%s.tmp.", name_of(path));
+    char *folder = folder_of(path), *prefix = memory_format("%s.tmp.", basename(path));
     DIR *listing = opendir(folder);
     for (struct dirent *entry; listing && (entry = readdir(listing));) {
         if (strncmp(entry->d_name, prefix, strlen(prefix)) ||

@@ -363,12 +363,6 @@ static void a_missing_folder_is_named(void **state)
     assert_non_null(strstr(child.err, "No such file or directory"));
 }
 
-static int nothing(const void *argument)
-{
-    (void)argument;
-    return 0;
-}
-
 static int create_and_be_killed(const void *argument)
 {
     (void)argument;
@@ -388,24 +382,6 @@ static void what_a_killed_process_left_is_removed(void **state)
     assert_int_equal(count_files(), before + 1);
     artifact_abandon(create("stale.h5"));
     assert_int_equal(count_files(), before);
-}
-
-static void what_others_are_writing_stays(void **state)
-{
-    (void)state;
-    char host[256], name[3][512];
-    assert_int_equal(gethostname(host, sizeof(host)), 0);
-    /* a living process; one that is no more, but elsewhere; one that cannot be read */
-    snprintf(name[0], sizeof(name[0]), "x.h5.tmp.%s.%ld", host, (long)getppid());
-    struct child child = child_run(nothing, NULL);
-    assert_int_equal(child.code, 0);
-    snprintf(name[1], sizeof(name[1]), "x.h5.tmp.not-%s.999999999", host);
-    snprintf(name[2], sizeof(name[2]), "x.h5.tmp.%s.12x", host);
-    for (int i = 0; i < 3; i++)
-        scratch_write(scratch_path(name[i]), "", 0);
-    artifact_abandon(create("x.h5"));
-    for (int i = 0; i < 3; i++)
-        assert_true(scratch_exists(scratch_path(name[i])));
 }
 
 /* ---- where it comes from ---- */
@@ -680,7 +656,6 @@ int main(void)
         cmocka_unit_test(a_full_disk_ends_the_program_and_leaves_nothing),
         cmocka_unit_test(a_missing_folder_is_named),
         cmocka_unit_test(what_a_killed_process_left_is_removed),
-        cmocka_unit_test(what_others_are_writing_stays),
         cmocka_unit_test(the_file_says_what_made_it),
         cmocka_unit_test(inputs_are_recorded_with_their_digests),
         cmocka_unit_test(long_settings_and_texts_are_kept_whole),
