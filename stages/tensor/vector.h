@@ -24,8 +24,8 @@
 /* Before a loop with a constant count: unroll it wholly, so that the vectors it indexes
  * are registers; or leave it a loop. */
 #ifdef __clang__
-#define UNROLLED _Pragma("unroll")
-#define ROLLED _Pragma("nounroll")
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#define ROLLED _Pragma("clang loop unroll(disable)")
 #else
 #define UNROLLED _Pragma("GCC unroll 64")
 #define ROLLED _Pragma("GCC unroll 1")
