@@ -11,34 +11,71 @@ struct window {
     const float *x;
 };
 
-/* The values under the window of one output pixel, in the order i, j, c. Outside the
- * image they are 0. */
-static void gather_pixel(const struct window *v, size_t pixel, float *a)
+/* The values under the window whose corner is at (n, h, w), in the order i, j, c.
+ * Outside the image they are 0. */
+static void gather_window(const struct window *v, size_t n, int h, int w, float *a)
 {
-    const int q = (int)(pixel % (size_t)v->out.w) * v->stride - v->r / 2;
-    const int p =
-        (int)(pixel / (size_t)v->out.w % (size_t)v->out.h) * v->stride - v->r / 2;
-    const size_t n = pixel / (size_t)v->out.w / (size_t)v->out.h;
-    const int from = q < 0 ? -q : 0;
-    const int to = q + v->r > v->in.w ? v->in.w - q : v->r;
     const size_t c = (size_t)v->in.c;
+    const int from = w < 0 ? -w : 0;
+    const int to = w + v->r > v->in.w ? v->in.w - w : v->r;
+    memset(a, 0, stem_row(v->r, v->in.c) * sizeof(*a));
     for (int i = 0; i < v->r; i++, a += (size_t)v->r * c) {
-        if (p + i < 0 || p + i >= v->in.h)
+        if (h + i < 0 || h + i >= v->in.h)
             continue;
-        const float *line =
-            v->x + (n * (size_t)v->in.h + (size_t)(p + i)) * (size_t)v->in.w * c;
-        memcpy(a + (size_t)from * c, line + (size_t)(q + from) * c,
+        const size_t line = (n * (size_t)v->in.h + (size_t)(h + i)) * (size_t)v->in.w;
+        memcpy(a + (size_t)from * c, v->x + (line + (size_t)(w + from)) * c,
                (size_t)(to - from) * c * sizeof(*a));
     }
 }
 
+enum { QUAD = 4 };
+
+/* The same well inside the image, four floats at a time: what is copied too much lies
+ * where the next row of the window, or the padding, comes to lie. */
+static void gather_inside(const struct window *v, const float *corner, float *a)
+{
+    const int row = v->r * v->in.c, line = v->in.w * v->in.c;
+    for (int i = 0; i < v->r; i++)
+        for (int j = 0; j < row; j += QUAD)
+            memcpy(a + i * row + j, corner + i * line + j, QUAD * sizeof(*a));
+    for (size_t i = (size_t)(v->r * row); i < stem_row(v->r, v->in.c); i++)
+        a[i] = 0;
+}
+
+/* Whether what gather_inside() copies too much stays in bounds: of a's row, and (from
+ * within the image) of the next line. */
+static bool by_quads(const struct window *v)
+{
+    const int row = v->r * v->in.c;
+    const int copied = (v->r - 1) * row + (row + QUAD - 1) / QUAD * QUAD;
+    return (size_t)copied <= stem_row(v->r, v->in.c) && v->in.w * v->in.c >= QUAD - 1;
+}
+
+/* A line of output pixels at a time. */
 static void gather(const void *from, size_t first, int rows, float *a)
 {
     const struct window *v = from;
-    const size_t floats = stem_row(v->r, v->in.c);
-    memset(a, 0, (size_t)rows * floats * sizeof(*a));
-    for (int i = 0; i < rows; i++)
-        gather_pixel(v, first + (size_t)i, a + (size_t)i * floats);
+    const size_t floats = stem_row(v->r, v->in.c), columns = (size_t)v->out.w;
+    const bool quads = by_quads(v);
+    /* Not the last line of the images: gather_inside() reads a little past a window. */
+    const size_t lines = (size_t)v->in.n * (size_t)v->in.h - 1;
+    for (size_t left = (size_t)rows; left;) {
+        const size_t n = first / columns / (size_t)v->out.h;
+        const int h = (int)(first / columns % (size_t)v->out.h) * v->stride - v->r / 2;
+        const size_t line = n * (size_t)v->in.h + (size_t)h;
+        const bool inside =
+            quads && h >= 0 && h + v->r <= v->in.h && line + (size_t)v->r <= lines;
+        for (size_t q = first % columns; q < columns && left; q++, first++, left--) {
+            const int w = (int)q * v->stride - v->r / 2;
+            if (inside && w >= 0 && w + v->r <= v->in.w)
+                gather_inside(
+                    v, v->x + (line * (size_t)v->in.w + (size_t)w) * (size_t)v->in.c,
+                    a);
+            else
+                gather_window(v, n, h, w, a);
+            a += floats;
+        }
+    }
 }
 
 static struct window window_of(struct shape in, int k, int r, int stride,
