@@ -18,6 +18,16 @@ static void check_source(const struct source *x)
     BUG_IF(x->act == ACT_SIGMOID || x->act == ACT_HSIGMOID);
 }
 
+static void check_sink(const struct source *x, const struct sink *dx)
+{
+    BUG_IF(!x->gate != !dx->gate_sum);
+    BUG_IF(dx->add && (x->scale || x->gate));
+    BUG_IF(!dx->gate_sum && (x->scale || dx->sum_g) && !dx->mean);
+    BUG_IF(!dx->gate_sum && x->scale && !dx->sum_g);
+    BUG_IF(!dx->gate_sum && !x->scale && dx->sum_g && !dx->z);
+    BUG_IF(!dx->sum_g != !dx->sum_gz);
+}
+
 void pointwise_forward(struct shape in, int k, int stride, const struct source *x,
                        const float *w, float *z, const struct moments *moments,
                        struct arena *scratch)
@@ -32,8 +42,8 @@ void pointwise_backward(struct shape in, int k, int stride, const struct gradien
                         const struct sink *dx, struct arena *scratch)
 {
     check_source(x);
-    BUG_IF(dx && x->scale && dx->add);
-    BUG_IF(dx && dx->sum_g && !dx->gate_sum && (!dx->mean || (!x->scale && !dx->z)));
+    if (dx)
+        check_sink(x, dx);
     const struct product p = product_of(in, k, stride, x);
     product_backward(&p, dz, w, dw, dx, scratch);
 }

@@ -13,9 +13,6 @@ enum {
     TILE_FLOATS = 100 * 1024, /* of a and dz together: 400 KiB of the L2 cache */
 };
 
-extern const struct product_kernels product_kernels_avx512, product_kernels_avx2,
-    product_kernels_baseline;
-
 static const struct product_kernels *choose_kernels(void)
 {
     static const struct product_kernels *const kernels[ISA_COUNT] = {

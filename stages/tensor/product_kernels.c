@@ -16,31 +16,52 @@ enum {
 /* --- loading -------------------------------------------------------------------------
  */
 
-ALWAYS_INLINE void load_rows(const enum activation act, const bool gated,
-                             const struct source *x, size_t padded, const size_t *at,
-                             const size_t *gate_at, const struct tile *to)
+/* Rows taken together: they share what belongs to the channel. */
+enum { TOGETHER = 4 };
+
+ALWAYS_INLINE void load_rows(const int rows, const enum activation act,
+                             const bool gated, const struct source *x, size_t padded,
+                             const size_t *at, const size_t *gate_at, float *to,
+                             size_t stride)
 {
-    for (int row = 0; row < to->rows; row++) {
-        const float *z = x->z + at[row];
-        const float *gate = gated ? x->gate + gate_at[row] : NULL;
-        float *a = to->at + row * W;
-        for (size_t c = 0; c < padded; c += W, a += to->stride) {
-            vf v = v_load(z + c);
+    for (size_t c = 0; c < padded; c += W, to += stride) {
+        vf scale = {0}, shift = {0};
+        if (act != AS_IS) {
+            scale = v_load(x->scale + c);
+            shift = v_load(x->shift + c);
+        }
+        UNROLLED
+        for (int r = 0; r < rows; r++) {
+            vf a = v_load(x->z + at[r] + c);
             if (act != AS_IS)
-                v = v_act(act, v * v_load(x->scale + c) + v_load(x->shift + c));
+                a = v_act(act, a * scale + shift);
             if (gated)
-                v = v * v_load(gate + c);
-            v_store(a, v);
+                a = a * v_load(x->gate + gate_at[r] + c);
+            v_store(to + r * W, a);
         }
     }
+}
+
+ALWAYS_INLINE void load_activated(const enum activation act, const bool gated,
+                                  const struct source *x, size_t padded,
+                                  const size_t *at, const size_t *gate_at,
+                                  const struct tile *to)
+{
+    int row = 0;
+    for (; row + TOGETHER <= to->rows; row += TOGETHER)
+        load_rows(TOGETHER, act, gated, x, padded, at + row,
+                  gated ? gate_at + row : NULL, to->at + row * W, to->stride);
+    for (; row < to->rows; row++)
+        load_rows(1, act, gated, x, padded, at + row, gated ? gate_at + row : NULL,
+                  to->at + row * W, to->stride);
 }
 
 #define LOAD_CASE(act)                                                                 \
     case act:                                                                          \
         if (x->gate)                                                                   \
-            load_rows(act, true, x, padded, at, gate_at, to);                          \
+            load_activated(act, true, x, padded, at, gate_at, to);                     \
         else                                                                           \
-            load_rows(act, false, x, padded, at, gate_at, to);                         \
+            load_activated(act, false, x, padded, at, gate_at, to);                    \
         break
 
 static void load_source(const struct source *x, size_t padded, const size_t *at,
@@ -58,19 +79,33 @@ static void load_source(const struct source *x, size_t padded, const size_t *at,
     }
 }
 
+ALWAYS_INLINE void load_gradient_rows(const int rows, const struct gradient *dz,
+                                      size_t padded, size_t first, float *to,
+                                      size_t stride)
+{
+    const float *g = dz->g + first * padded, *z = dz->z + first * padded;
+    for (size_t c = 0; c < padded; c += W, to += stride) {
+        const vf ca = v_load(dz->ca + c), cb = v_load(dz->cb + c),
+                 cc = v_load(dz->cc + c), mean = v_load(dz->mean + c);
+        UNROLLED
+        for (int r = 0; r < rows; r++) {
+            const size_t here = (size_t)r * padded + c;
+            v_store(to + r * W,
+                    ca * v_load(g + here) + (cb * (v_load(z + here) - mean) + cc));
+        }
+    }
+}
+
 static void load_gradient(const struct gradient *dz, size_t padded, size_t first,
                           const struct tile *to)
 {
-    for (int row = 0; row < to->rows; row++) {
-        const float *g = dz->g + (first + (size_t)row) * padded;
-        const float *z = dz->z + (first + (size_t)row) * padded;
-        float *d = to->at + row * W;
-        for (size_t c = 0; c < padded; c += W, d += to->stride)
-            v_store(d,
-                    v_load(dz->ca + c) * v_load(g + c) +
-                        (v_load(dz->cb + c) * (v_load(z + c) - v_load(dz->mean + c)) +
-                         v_load(dz->cc + c)));
-    }
+    int row = 0;
+    for (; row + TOGETHER <= to->rows; row += TOGETHER)
+        load_gradient_rows(TOGETHER, dz, padded, first + (size_t)row, to->at + row * W,
+                           to->stride);
+    for (; row < to->rows; row++)
+        load_gradient_rows(1, dz, padded, first + (size_t)row, to->at + row * W,
+                           to->stride);
 }
 
 /* --- packing -------------------------------------------------------------------------
@@ -457,7 +492,6 @@ static void sum_parts(const float *part, int parts, size_t distance, size_t coun
     }
 }
 
-extern const struct product_kernels KERNEL_NAME(product_kernels);
 const struct product_kernels KERNEL_NAME(product_kernels) = {
     .width = W,
     .load_source = load_source,

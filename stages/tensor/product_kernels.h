@@ -1,6 +1,6 @@
 /*
  * product_kernels.h - the inner loops of z = a w', da = dz w and dw = dz' a, one table
- * per instruction set (product_kernels.c). For product.c, pointwise.c and stem.c only.
+ * per instruction set. For product.c only.
  *
  * Operands pass through tiles that fit the second-level cache: [channel / width][row]
  * [width], blocks `stride` floats apart. The weights are packed into panels of a few
@@ -67,5 +67,8 @@ struct product_kernels {
     void (*sum_parts)(const float *part, int parts, size_t distance, size_t count,
                       float *out);
 };
+
+extern const struct product_kernels product_kernels_avx512, product_kernels_avx2,
+    product_kernels_baseline;
 
 #endif
