@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "base/die.h"
+#include "tensor/chunks.h"
 #include "tensor/product_kernels.h"
 
 enum {
-    CHUNKS_MOST = 16,
     CHUNK_LEAST = 192,        /* pixels: fewer, and adding up dw begins to cost */
     TILE_MOST = 216,          /* rows; both multiples of PRODUCT_STEP */
     TILE_FLOATS = 100 * 1024, /* of a and dz together: 400 KiB of the L2 cache */
@@ -55,7 +55,7 @@ static struct run run_plan(const struct product *p, bool by_image, bool two_tile
                             (p->in.w - 1) / p->stride + 1, p->k},
                     .padded_c = channels_padded(p->in.c),
                     .padded_k = channels_padded(p->k),
-                    .chunks = CHUNKS_MOST};
+                    .chunks = CHUNKS_MAX};
     r.unit = by_image        ? (size_t)r.out.h * (size_t)r.out.w
              : p->stride > 1 ? (size_t)r.out.w
                              : 1;
@@ -123,7 +123,7 @@ static struct work work_of(const struct run *r, int chunk)
     return w;
 }
 
-static size_t chunk_begin(const struct run *r, int chunk)
+static size_t first_pixel(const struct run *r, int chunk)
 {
     return r->units * (size_t)chunk / (size_t)r->chunks * r->unit;
 }
@@ -203,8 +203,8 @@ static void forward_chunk(const struct run *r, int chunk, float *z,
                           const struct moments *moments)
 {
     struct work w = work_of(r, chunk);
-    const size_t end_of_chunk = chunk_begin(r, chunk + 1);
-    w.first = chunk_begin(r, chunk);
+    const size_t end_of_chunk = first_pixel(r, chunk + 1);
+    w.first = first_pixel(r, chunk);
     const int rows = tile_size(r, end_of_chunk - w.first);
     struct product_end end = {.kind = END_STORE, .at = w.out_at, .out = z};
     if (moments) {
@@ -346,7 +346,7 @@ static void backward_chunk(const struct run *r, int chunk, const struct gradient
                            const float *dw, const struct sink *dx)
 {
     struct work w = work_of(r, chunk);
-    const size_t begin = chunk_begin(r, chunk), end = chunk_begin(r, chunk + 1);
+    const size_t begin = first_pixel(r, chunk), end = first_pixel(r, chunk + 1);
     const int rows = tile_size(r, end - begin);
     if (dw)
         memset(w.dw, 0, r->padded_k * r->padded_c * sizeof(*w.dw));
