@@ -74,7 +74,7 @@ test: setup-test ## every test, or TESTS='FILE ...'; the last line counts them
 	@tests/run --build=$(BUILD) $(TESTS)
 bench: setup-build ## measure the kernels and the training step
 	+@$(MAKE) --no-print-directory $(jobs) bench-programs
-	$(foreach program,$(BENCH_PROGRAMS),$(program) &&) true
+	@tests/bench/run --build=$(BUILD) $(this_run)
 format: ## lay out the C sources as .clang-format says
 	clang-format -i $(wildcard stages/*.[ch] stages/*/*.[ch] tests/*/*.[ch])
 clean: ## remove what was compiled

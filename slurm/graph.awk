@@ -1,5 +1,5 @@
 # graph.awk - make's rules for artifacts as a picture for dot.
-# Use: awk -v out=results/RUN -f graph.awk STATES RULES
+# Use: awk -v data=data/NAME.h5 -f graph.awk STATES RULES
 #   STATES: lines `stage state`; RULES: what make -p prints.
 function stage_of(artifact) {
     sub(/.*\//, "", artifact)
@@ -14,10 +14,9 @@ function draw(name, shape, colour, label) {
 }
 
 function draw_file(name,    stage) {
-    stage = stage_of(name)
-    if (name ~ /\.h5$/)
-        draw(name, "box", stage in state ? colour[state[stage]] : "white",
-            stage ".h5" (stage in state ? "\\n" state[stage] : ""))
+    stage = name == data ? "data" : stage_of(name)
+    if (stage in state)
+        draw(name, "box", colour[state[stage]], stage_of(name) ".h5\\n" state[stage])
     else
         draw(name, "note", "white", stage_of(name))
 }

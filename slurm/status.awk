@@ -1,5 +1,11 @@
 # status.awk - one line of the status table, from a stage's record (it may be missing).
 # Use: awk -f yaml.awk -f status.awk -v stage=S -v state=S -v why=TEXT -v log_file=F RECORD
+# With -v heading=yes the table's first line.
+function line(stage, state, step, loss, rate, eta, elapsed, updated, where, log_file) {
+    printf "  %-7s %-11s %13s %7s %13s %8s %8s  %-20s  %-12s  %s\n", stage, state, step, loss,
+        rate, eta, elapsed, updated, where, log_file
+}
+
 function known(key) {
     return (key in value) && value[key] != "" && value[key] != "null"
 }
@@ -17,16 +23,20 @@ yaml_line() {
     value[yaml_key] = yaml_value
 }
 END {
-    step = known("total") && value["total"] > 0 ? value["done"] "/" value["total"] : "-"
-    loss = known("loss") ? sprintf("%.4g", value["loss"]) : "-"
-    rate = known("rate") ? sprintf("%.3g %s/s", value["rate"], value["unit"]) : "-"
-    eta = state == "running" && known("eta_seconds") ? duration(value["eta_seconds"]) : "-"
-    elapsed = known("elapsed_seconds") ? duration(value["elapsed_seconds"]) : "-"
-    updated = known("updated") ? value["updated"] : "-"
-    where = known("host") ? value["host"] ":" value["pid"] : "-"
+    if (heading) {
+        line("stage", "state", "step", "loss", "rate", "ETA", "elapsed", "updated", "host:pid", "log")
+        exit
+    }
     text = why != "" ? why : value["message"] == state ? "" : value["message"]
-    printf "  %-8s %-11s %11s %8s %14s %8s %8s  %-20s  %-14s  %s\n", stage, state, step, loss,
-        rate, eta, elapsed, updated, where, state == "missing" ? "-" : log_file
+    line(stage, state,
+        known("total") && value["total"] > 0 ? value["done"] "/" value["total"] : "-",
+        known("loss") ? sprintf("%.4g", value["loss"]) : "-",
+        known("rate") ? sprintf("%.3g %s/s", value["rate"], value["unit"]) : "-",
+        state == "running" && known("eta_seconds") ? duration(value["eta_seconds"]) : "-",
+        known("elapsed_seconds") ? duration(value["elapsed_seconds"]) : "-",
+        known("updated") ? value["updated"] : "-",
+        known("host") ? value["host"] ":" value["pid"] : "-",
+        state == "missing" ? "-" : log_file)
     if (text != "")
-        printf "  %-8s %s\n", "", text
+        printf "  %-7s %s\n", "", text
 }

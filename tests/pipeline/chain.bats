@@ -159,10 +159,10 @@ setup() {
 @test "the picture of a run has every artifact and its state" {
     command -v dot || skip "no graphviz"
     tiny_make graph RUN=one
-    for stage in warmup greedy search; do
-        grep -q ">$stage.h5<" "$results/one/graph.svg"
+    for name in tiny warmup greedy search; do
+        grep -q ">$name.h5<" "$results/one/graph.svg"
     done
-    [ "$(grep -c '>complete<' "$results/one/graph.svg")" = 3 ]
+    [ "$(grep -c '>complete<' "$results/one/graph.svg")" = 4 ]
     head -c 4 "$results/one/graph.png" | grep -q PNG
 }
 

@@ -125,7 +125,7 @@ told_to_stop() {
     [[ $output == *"greedy: failed: "*"warmup.h5"*"log: $results/spoilt/greedy.log"* ]]
     [[ $output == *"greedy: when that is mended, this goes on where it stopped: make search "* ]]
     run tiny_make status RUN=spoilt
-    [[ $output == *"  greedy   failed "* ]]
+    [[ $output == *"  greedy  failed "* ]]
 }
 
 # Without an end, until it is killed.
@@ -140,28 +140,29 @@ start_endless() { # start_endless RUN
 @test "status: complete, running, missing; and dead when it was killed" {
     start_endless watched
     run tiny_make status RUN=watched
-    [[ $output == *"  warmup   complete "* ]]
-    [[ $output == *"  greedy   running "*"/1000000 "* ]]
-    [[ $output == *"  search   missing "* ]]
+    [[ $output == *"  data    complete "* ]]
+    [[ $output == *"  warmup  complete "* ]]
+    [[ $output == *"  greedy  running "*"/1000000 "* ]]
+    [[ $output == *"  search  missing "* ]]
     [[ $output == *"next: make logs RUN=watched STAGE=greedy"* ]]
     kill -9 "$stage_pid"
     wait $make_pid || true
     run tiny_make status RUN=watched
-    [[ $output == *"  greedy   dead "* ]]
-    [[ $output == *"next: make search RUN=watched "* ]]
+    [[ $output == *"  greedy  dead "* ]]
+    [[ $output == *"next: make search CONFIG=tests/pipeline/tiny.yaml RUN=watched"* ]]
 }
 
 @test "status: stale, and which setting differs, or what is newer" {
     copy_run calm stale
     sed -i 's/pool_size: 20/pool_size: 19/' "$results/stale/greedy.yaml"
     run tiny_make status RUN=stale
-    [[ $output == *"  warmup   complete "* ]]
-    [[ $output == *"  greedy   stale "*"settings changed: greedy.pool_size 20 -> 19"* ]]
-    [[ $output == *"  search   stale "*"greedy.h5 is stale"* ]]
+    [[ $output == *"  warmup  complete "* ]]
+    [[ $output == *"  greedy  stale "*"settings changed: greedy.pool_size 20 -> 19"* ]]
+    [[ $output == *"  search  stale "*"greedy.h5 is not complete"* ]]
     copy_run calm newer
     touch "$results/newer/warmup.h5"
     run tiny_make status RUN=newer
-    [[ $output == *"  greedy   stale "*"warmup.h5 is newer"* ]]
+    [[ $output == *"  greedy  stale "*"warmup.h5 is newer"* ]]
 }
 
 @test "a second search of the same run is refused: it says who has it" {
@@ -185,9 +186,9 @@ start_endless() { # start_endless RUN
     kill -9 "$launcher"
     wait $make_pid || true
     run tiny_make status RUN=orphan
-    [[ $output == *"  greedy   running "* ]]
+    [[ $output == *"  greedy  running "* ]]
     kill -9 "$stage_pid"
     wait_for flock -n "$results/orphan/greedy.lock" true
     run tiny_make status RUN=orphan
-    [[ $output == *"  greedy   dead "* ]]
+    [[ $output == *"  greedy  dead "* ]]
 }
