@@ -5,8 +5,9 @@
 /*
  * Each kernel computes a tile of T columns in registers. With 32 vector registers the
  * inputs that a row of the kernel meets, T + r - 1 columns, are held in registers as
- * well; with 16 they are read from the first-level cache for each weight anew, which
- * asks for one load per multiply-add and no more.
+ * well. With 16 they are read from the first-level cache for each weight anew, which
+ * asks for one load per multiply-add and no more; the forward kernel of 3 columns is
+ * faster so with 32, too (5 to 10 %).
  */
 enum {
     WINDOW_IN_REGISTERS = KERNEL_WIDTH == 16,
@@ -23,8 +24,9 @@ enum {
 ALWAYS_INLINE void correlate(const int r, const int step, const int T, const float *x,
                              const float *w, vf *acc)
 {
+    const bool window_in_registers = WINDOW_IN_REGISTERS && r > 3;
     vf window[WINDOW_MAX];
-    if (WINDOW_IN_REGISTERS) {
+    if (window_in_registers) {
         UNROLLED
         for (int k = 0; k < (T - 1) * step + r; k++)
             window[k] = v_load(x + k * CHANNEL_BLOCK);
@@ -32,11 +34,11 @@ ALWAYS_INLINE void correlate(const int r, const int step, const int T, const flo
     UNROLLED
     for (int j = 0; j < r; j++) {
         const vf weight = v_load(w + j * CHANNEL_BLOCK);
-        if (!WINDOW_IN_REGISTERS)
+        if (!window_in_registers)
             HIDE(x);
         UNROLLED
         for (int t = 0; t < T; t++)
-            acc[t] += weight * (WINDOW_IN_REGISTERS
+            acc[t] += weight * (window_in_registers
                                     ? window[t * step + j]
                                     : v_load(x + (t * step + j) * CHANNEL_BLOCK));
     }
