@@ -1,8 +1,10 @@
 #include <omp.h>
+#include <signal.h>
 
 #include "ref/depthwise_ref.h"
 #include "ref/gradient.h"
 #include "tensor/depthwise.h"
+#include "unit/child.h"
 #include "unit/tensors.h"
 
 /* As an activation: the source is a plain tensor. */
@@ -574,6 +576,32 @@ static void the_added_gradient_may_lie_where_the_sum_goes(void **state)
     free_all(&o, sizeof(o));
 }
 
+static int read_from(const void *source)
+{
+    const struct shape in = {1, 3, 3, 1};
+    float w[9 * CHANNEL_BLOCK] = {0}, z[9 * CHANNEL_BLOCK];
+    struct arena *scratch = arena_create(depthwise_scratch(in, 3, 1));
+    depthwise_forward(in, 3, 1, source, w, z, NULL, scratch);
+    return 0;
+}
+
+/* The padding would not stay zero; and who multiplies by a gate is the project
+ * convolution. */
+static void a_source_that_it_cannot_read_is_a_bug(void **state)
+{
+    (void)state;
+    float x[9 * CHANNEL_BLOCK] = {0}, one[CHANNEL_BLOCK] = {1};
+    const struct source readable = {x, one, one, NULL, ACT_SWISH},
+                        sigmoid = {x, one, one, NULL, ACT_SIGMOID},
+                        hsigmoid = {x, one, one, NULL, ACT_HSIGMOID},
+                        gated = {x, one, one, one, ACT_RELU};
+    omp_set_num_threads(1); /* in a forked child there are no others */
+    assert_int_equal(child_run(read_from, &readable).code, 0);
+    assert_int_equal(child_run(read_from, &sigmoid).signal, SIGABRT);
+    assert_int_equal(child_run(read_from, &hsigmoid).signal, SIGABRT);
+    assert_int_equal(child_run(read_from, &gated).signal, SIGABRT);
+}
+
 /* --- the reference itself ----------------------------------------------------------
  */
 
@@ -641,6 +669,7 @@ int main(void)
         cmocka_unit_test(moments_about_a_centre_keep_their_digits),
         cmocka_unit_test(nan_and_infinity_reach_the_output),
         cmocka_unit_test(nan_in_the_gradient_reaches_both_gradients),
+        cmocka_unit_test(a_source_that_it_cannot_read_is_a_bug),
         cmocka_unit_test(the_added_gradient_may_lie_where_the_sum_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
