@@ -3,13 +3,12 @@
 #include <omp.h>
 #include <string.h>
 
-#include "base/die.h"
 #include "tensor/chunks.h"
 #include "tensor/product_kernels.h"
 
 enum {
     CHUNK_LEAST = 192,        /* pixels: fewer, and adding up dw begins to cost */
-    TILE_MOST = 216,          /* rows; both multiples of PRODUCT_STEP */
+    TILE_MOST = 216,          /* rows; a multiple of PRODUCT_STEP */
     TILE_FLOATS = 100 * 1024, /* of a and dz together: 400 KiB of the L2 cache */
 };
 
@@ -23,8 +22,7 @@ static const struct product_kernels *choose_kernels(void)
     return kernels[tensor_isa_index()];
 }
 
-/* --- the split -----------------------------------------------------------------------
- */
+/* --- the split --------------------------------------------------- */
 
 /* One operation under way: its sizes, and its memory, by thread (t) or chunk. */
 struct run {
@@ -196,8 +194,7 @@ static void add_chunks(const struct run *r, size_t padded, double *first,
     }
 }
 
-/* --- forward -------------------------------------------------------------------------
- */
+/* --- forward ----------------------------------------------------- */
 
 static void forward_chunk(const struct run *r, int chunk, float *z,
                           const struct moments *moments)
@@ -249,8 +246,7 @@ void product_forward(const struct product *p, const float *w, float *z,
     arena_release(scratch, mark);
 }
 
-/* --- backward ------------------------------------------------------------------------
- */
+/* --- backward ---------------------------------------------------- */
 
 /* What the sink makes of products, but for a gate's sums. */
 static struct product_end sink_end(const struct run *r, const struct work *w,
@@ -403,8 +399,7 @@ void product_backward(const struct product *p, const struct gradient *dz,
     arena_release(scratch, mark);
 }
 
-/* --- scratch -------------------------------------------------------------------------
- */
+/* --- scratch ----------------------------------------------------- */
 
 size_t product_scratch(const struct product *p)
 {

@@ -13,8 +13,7 @@ enum {
 };
 #define AS_IS ACT_COUNT
 
-/* --- loading -------------------------------------------------------------------------
- */
+/* --- loading ----------------------------------------------------- */
 
 /* Rows taken together: they share what belongs to the channel. */
 enum { TOGETHER = 4 };
@@ -108,8 +107,7 @@ static void load_gradient(const struct gradient *dz, size_t padded, size_t first
                            to->stride);
 }
 
-/* --- packing -------------------------------------------------------------------------
- */
+/* --- packing ----------------------------------------------------- */
 
 /* Vectors of the next panel when so many are left: never a narrow one if it can be
  * helped (5 = 3 + 2, 6 = 3 + 3, 9 = 3 + 3 + 3). */
@@ -154,8 +152,7 @@ static void pack_backward(int k, int c, const float *w, int part, int parts,
     }
 }
 
-/* --- ends ----------------------------------------------------------------------------
- */
+/* --- ends -------------------------------------------------------- */
 
 /* Sums of one panel's columns; they live over all row steps of a tile. */
 struct sums {
@@ -329,8 +326,7 @@ ALWAYS_INLINE void put(const int vectors, const int steps, int rows, vf (*acc)[4
         put_row(vectors, kept + r, at + r, column, end, s);
 }
 
-/* --- products ------------------------------------------------------------------------
- */
+/* --- products ---------------------------------------------------- */
 
 /* Arrays have literal sizes: one that depends on a parameter, constant or not, is kept
  * in memory by gcc, which costs a factor of three. */
@@ -418,8 +414,7 @@ static void multiply(const struct tile *a, int first, int rows, int depth,
     }
 }
 
-/* --- the weights' gradient -----------------------------------------------------------
- */
+/* --- the weights' gradient --------------------------------------- */
 
 ALWAYS_INLINE void gradient_block(const int outputs, const int vectors, int rows,
                                   const float *d, const float *a, size_t a_stride,

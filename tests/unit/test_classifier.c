@@ -177,8 +177,7 @@ static void an_image_with_a_nan_has_nan_logits_and_no_other_has(void **state)
     free_layer(&l);
 }
 
-/* --- the loss ----------------------------------------------------------------------
- */
+/* --- the loss ---------------------------------------------------- */
 
 /* Worked by hand. Logits ln 1, ln 2, ln 5 make probabilities 1/8, 2/8, 5/8. */
 static void the_loss_of_known_probabilities(void **state)
@@ -269,8 +268,7 @@ static void a_nan_logit_gives_a_nan_loss_and_no_hit(void **state)
     }
 }
 
-/* --- the references themselves ------------------------------------------------------
- */
+/* --- the references themselves ----------------------------------- */
 
 struct differentiated {
     const struct layer *l;

@@ -124,8 +124,7 @@ static bool has_sums(const struct example *e)
     return !(e->with & GATE) && (e->act != PLAIN || (e->with & SUMS));
 }
 
-/* --- the kernel's side -------------------------------------------------------------
- */
+/* --- the kernel's side ------------------------------------------- */
 
 struct results {
     size_t z_floats, dw_floats, g_floats, gate_floats, padded_c, padded_k;
@@ -195,8 +194,7 @@ static struct results run(const struct example *e, const struct operands *o,
     return r;
 }
 
-/* --- the reference's side ----------------------------------------------------------
- */
+/* --- the reference's side ---------------------------------------- */
 
 struct expected {
     double *z, *dw, *g, *gate_sum, *sum, *square, *sum_g, *sum_gz;
@@ -348,8 +346,7 @@ static void magnitudes(const struct example *e, const struct doubles *d,
     free(zero);
 }
 
-/* --- the claims --------------------------------------------------------------------
- */
+/* --- the claims -------------------------------------------------- */
 
 /* Rounding is 6e-8 a step; sums of a thousand terms lose a few times ten of these. */
 static const double tolerance = 5e-6;
@@ -560,8 +557,7 @@ static void the_added_gradient_may_lie_where_the_sum_goes(void **state)
     }
 }
 
-/* --- the reference itself ----------------------------------------------------------
- */
+/* --- the reference itself ---------------------------------------- */
 
 struct differentiated {
     const struct example *e;
