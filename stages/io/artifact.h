@@ -28,8 +28,8 @@ enum { ARTIFACT_FORMAT = 1, ARTIFACT_DIGEST_SIZE = 72, ARTIFACT_RANK_MAX = 5 };
 
 enum array_type { ARRAY_F32, ARRAY_F64, ARRAY_I32, ARRAY_I64, ARRAY_U8, ARRAY_TEXT };
 
-/* What made the file. `in` are the files it was made from, recorded with their digest.
- */
+/* What made the file. `in` are the files it was made from, recorded with their digests
+ * as they were, or as `in_digest` says they were when the stage began. */
 struct artifact_origin {
     const char *stage;  /* "greedy" */
     const char *config; /* the effective YAML, as text; may be "" */
@@ -66,8 +66,8 @@ void artifact_describe(struct artifact *artifact, const char *group,
                        const char *description);
 /* Digest, finished date, close, fsync, rename, fsync of the folder. Frees. */
 void artifact_commit(struct artifact *artifact);
-/* The same, but a file that has the name already is kept as `previous`, once the new one
- * is complete on disk. */
+/* The same, but a file that has the name already is kept as `previous`, once the new
+ * one is complete on disk. */
 void artifact_commit_keeping(struct artifact *artifact, const char *previous);
 /* Gives up: closes and removes the temporary file. Frees. NULL is allowed. */
 void artifact_abandon(struct artifact *artifact);

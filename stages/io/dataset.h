@@ -1,13 +1,14 @@
 /*
- * dataset.h - images and labels of data/<name>.h5 (made by prepare), and batches of them.
+ * dataset.h - images and labels of data/<name>.h5 (made by prepare), and batches of
+ * them.
  *
  * The file: groups train, validation, test, each with `images` uint8 [n, h, w, c] and
  * `labels` int32 [n]; `class_names`; per-channel `mean` and `deviation` of the training
- * images (in units of pixel/255); `sources` with the digest of every file read. It is an
- * artifact of stage "prepare".
+ * images (in units of pixel/255); `sources` with the digest of every file read. It is
+ * an artifact of stage "prepare".
  *
- * Order, augmentation and the scoring batches are functions of (seed, epoch, index): see
- * rng.h. Batches are float NHWC without padding, (pixel/255 - mean) / deviation.
+ * Order, augmentation and the scoring batches are functions of (seed, epoch, index):
+ * see rng.h. Batches are float NHWC without padding, (pixel/255 - mean) / deviation.
  */
 #ifndef IO_DATASET_H
 #define IO_DATASET_H
@@ -38,12 +39,13 @@ const char *dataset_class_name(const struct dataset *dataset, int label);
 int dataset_training_index(struct dataset *dataset, uint64_t seed, int64_t i);
 
 /*
- * Fills images [n, h, w, c] and labels [n] with training images number first .. first+n-1
- * of the training order, augmented (pad, crop, flip as `augment` says). Parallel.
+ * Fills images [n, h, w, c] and labels [n] with training images number first ..
+ * first+n-1 of the training order, augmented (pad, crop, flip as `augment` says;
+ * padding is pixel 0, before it is normalised). Parallel.
  */
-void dataset_training_batch(struct dataset *dataset, const struct augment_config *augment,
-                            uint64_t seed, int64_t first, int n, float *images,
-                            int *labels);
+void dataset_training_batch(struct dataset *dataset,
+                            const struct augment_config *augment, uint64_t seed,
+                            int64_t first, int n, float *images, int *labels);
 
 /* Fills with the images of the given indices, not augmented. Parallel. */
 void dataset_batch(const struct dataset *dataset, enum split split, const int *index,
@@ -51,8 +53,8 @@ void dataset_batch(const struct dataset *dataset, enum split split, const int *i
 
 /*
  * n indices of a split, the same number of each class (n a multiple of the number of
- * classes, or the remainder goes to classes drawn at random), without repetition while a
- * class has enough images; a function of (seed, purpose, number).
+ * classes, or the remainder goes to classes drawn at random), without repetition while
+ * a class has enough images; a function of (seed, purpose, number).
  */
 void dataset_balanced_indices(const struct dataset *dataset, enum split split,
                               uint64_t seed, int purpose, uint64_t number, int n,

@@ -530,13 +530,15 @@ static void the_digest_changes_with_byte_name_shape_and_type(void **state)
 {
     (void)state;
     const char *const text[] = {"ab"}, *const letters[] = {"a", "b"};
+    const char *const one[] = {"ab", "c"}, *const other[] = {"a", "bc"};
     const struct content contents[] = {
         {"a", ARRAY_U8, 1, {4}, bytes_1},    {"a", ARRAY_U8, 1, {4}, bytes_2},
         {"b", ARRAY_U8, 1, {4}, bytes_1},    {"a", ARRAY_U8, 2, {2, 2}, bytes_1},
         {"a", ARRAY_U8, 2, {4, 1}, bytes_1}, {"a", ARRAY_F32, 1, {1}, bytes_1},
         {"a", ARRAY_I32, 1, {1}, bytes_1},   {"a", ARRAY_I32, 0, {0}, bytes_1},
         {"a", ARRAY_TEXT, 1, {1}, text},     {"a", ARRAY_TEXT, 1, {2}, letters},
-        {"a/b", ARRAY_U8, 1, {4}, bytes_1},
+        {"a/b", ARRAY_U8, 1, {4}, bytes_1},  {"a", ARRAY_TEXT, 1, {2}, one},
+        {"a", ARRAY_TEXT, 1, {2}, other},
     };
     enum { N = sizeof(contents) / sizeof(contents[0]) };
     char digest[N][ARTIFACT_DIGEST_SIZE];
@@ -575,6 +577,62 @@ static void a_flipped_bit_in_an_array_is_found_and_the_array_named(void **state)
     struct child child = child_run(read_vector, &reading);
     assert_string_equal(child.err, ""); /* the others are good */
     free(bytes);
+}
+
+static int read_step(const void *argument)
+{
+    struct artifact *artifact = artifact_open(argument, NULL);
+    printf("%lld", (long long)artifact_read_i64(artifact, "step"));
+    artifact_close(artifact);
+    return 0;
+}
+
+static void a_flipped_bit_in_a_scalar_is_found_by_who_reads_it(void **state)
+{
+    (void)state;
+    const int64_t step = -9000000000;
+    size_t size;
+    const char *path = make_example("scalar.h5");
+    unsigned char *bytes = scratch_read(path, &size);
+    unsigned char *at = memmem(bytes, size, &step, sizeof(step));
+    assert_non_null(at);
+    struct child child = child_run(read_step, path);
+    assert_string_equal(child.out, "-9000000000");
+    scratch_write_at(path, (size_t)(at - bytes), *at ^ 4);
+    child = child_run(read_step, path);
+    assert_int_equal(child.code, 1);
+    assert_non_null(strstr(child.err, "scalar.h5': cannot read array 'step': "));
+    free(bytes);
+}
+
+/* Each checksum is right, but these are not the arrays that the digest was made of. */
+static void other_arrays_than_the_recorded_ones_are_found(void **state)
+{
+    (void)state;
+    hid_t file;
+    const char *path = scratch_path("swapped.h5");
+    const struct h5_array array = {.type = ARRAY_U8, .rank = 1, .shape = {4}};
+    char digest[ARTIFACT_DIGEST_SIZE];
+    const struct content content = {"a", ARRAY_U8, 1, {4}, bytes_1};
+    digest_of_contents(&origin, 1, &content, digest);
+    for (int same = 0; same < 2; same++) {
+        unlink(path);
+        assert_null(h5_create(path, &file));
+        assert_null(h5_attribute_u64(file, "/", "format", ARTIFACT_FORMAT));
+        assert_null(h5_attribute_text(file, "/", "stage", "greedy"));
+        assert_null(h5_attribute_text(file, "/", "digest", digest));
+        assert_null(h5_attribute_text(file, "/", "finished", "today"));
+        assert_null(h5_write(file, "a", &array, same ? bytes_1 : bytes_2));
+        assert_null(h5_close(file));
+        char *error = artifact_verify(path);
+        if (same)
+            assert_null(error);
+        else
+            assert_non_null(strstr(error,
+                                   "swapped.h5' is damaged: its arrays have digest "
+                                   "sha256:"));
+        free(error);
+    }
 }
 
 static void a_truncated_file_says_how_long_it_should_be(void **state)
@@ -664,6 +722,8 @@ int main(void)
         cmocka_unit_test(the_digest_changes_with_byte_name_shape_and_type),
         cmocka_unit_test(a_good_file_verifies),
         cmocka_unit_test(a_flipped_bit_in_an_array_is_found_and_the_array_named),
+        cmocka_unit_test(a_flipped_bit_in_a_scalar_is_found_by_who_reads_it),
+        cmocka_unit_test(other_arrays_than_the_recorded_ones_are_found),
         cmocka_unit_test(a_truncated_file_says_how_long_it_should_be),
         cmocka_unit_test(no_flipped_byte_goes_unnoticed_or_crashes),
     };
