@@ -582,6 +582,7 @@ static int read_from(const void *source)
     float w[9 * CHANNEL_BLOCK] = {0}, z[9 * CHANNEL_BLOCK];
     struct arena *scratch = arena_create(depthwise_scratch(in, 3, 1));
     depthwise_forward(in, 3, 1, source, w, z, NULL, scratch);
+    arena_free(scratch);
     return 0;
 }
 
