@@ -73,7 +73,7 @@ TEST_CFLAGS = -Itests $(shell $(PKG_CONFIG) --cflags $(TEST_PACKAGES))
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs $(TEST_PACKAGES))
 
 Q := $(if $(V),,@)
-say = $(if $(V),@:,@echo '  $1 $(@:$(BUILD)/%=%)')
+say = $(if $(V)$(dry_run),,@echo '  $1 $(@:$(BUILD)/%=%)')
 
 .PHONY: programs unit-programs bench-programs
 programs: $(PROGRAMS) ; @:

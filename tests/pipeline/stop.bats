@@ -147,6 +147,7 @@ start_endless() { # start_endless RUN
     [[ $output == *"next: make logs RUN=watched STAGE=greedy"* ]]
     kill -9 "$stage_pid"
     wait $make_pid || true
+    grep -q '^greedy: failed: ended by signal 9, ' "$BATS_TEST_TMPDIR/out"
     run tiny_make status RUN=watched
     [[ $output == *"  greedy  dead "* ]]
     [[ $output == *"next: make search CONFIG=tests/pipeline/tiny.yaml RUN=watched"* ]]
@@ -178,6 +179,15 @@ start_endless() { # start_endless RUN
     [ -e "$results/held/warmup.h5" ]
     kill -9 "$stage_pid"
     wait $make_pid || true
+}
+
+@test "images that another run is importing are waited for, and imported once" {
+    for name in first second; do
+        tiny_make data RUN=$name DATA_FOLDER="$BATS_TEST_TMPDIR/data" &
+    done
+    wait
+    [ "$(grep -c 'prepare: wrote' "$BATS_TEST_TMPDIR/data/tiny.log")" = 1 ]
+    [ -s "$BATS_TEST_TMPDIR/data/tiny.h5" ]
 }
 
 @test "a stage whose launcher was killed holds its lock while it runs" {
