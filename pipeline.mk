@@ -15,7 +15,7 @@ include stages/build.mk
 CONFIG = quickstart.yaml
 ## RUN=NAME  the folder results/NAME (default: the config's base name)
 RUN = $(basename $(notdir $(CONFIG)))
-## SET='search.population=20 greedy.steps=500'  settings that override the config's
+## SET='search.population=20 supernet.steps=1000'  settings that override the config's
 SET =
 ## THREADS=N  threads of a stage (default: the processors this process may use)
 THREADS =
