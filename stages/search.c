@@ -186,7 +186,7 @@ static void evaluate(const struct path *path, int n,
         if (e)
             set_objectives(e, objective[i]);
         else /* stopped: nobody will look */
-            objective[i][0] = objective[i][1] = INFINITY;
+            objective[i][0] = objective[i][1] = HUGE_VAL;
     }
 }
 

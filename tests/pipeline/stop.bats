@@ -129,8 +129,9 @@ told_to_stop() {
 }
 
 # Without an end, until it is killed.
+endless='supernet.steps=1000000 greedy.stop_by_turnover=false'
 start_endless() { # start_endless RUN
-    replace=exec tiny_make search RUN="$1" SET=supernet.steps=1000000 \
+    replace=exec tiny_make search RUN="$1" SET="$endless" \
         >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
     make_pid=$!
     wait_for grep -qs '^done: [1-9]' "$results/$1/greedy.status.yaml"
@@ -168,10 +169,10 @@ start_endless() { # start_endless RUN
 
 @test "a second search of the same run is refused: it says who has it" {
     start_endless held
-    run tiny_make search RUN=held SET=supernet.steps=1000000
+    run tiny_make search RUN=held SET="$endless"
     [ "$status" = 2 ]
     [[ $output == *"greedy: '$results/held/greedy.h5' is being made by process "* ]]
-    run tiny_make search RUN=held SET=supernet.steps=2000000
+    run tiny_make search RUN=held SET="$endless greedy.pool_size=19"
     [ "$status" = 2 ]
     [[ $output == *"is running with other settings"* ]]
     run tiny_make clean-run RUN=held
