@@ -1,11 +1,13 @@
 /*
- * checkpoint.h - a stage's private half-way state, `X.ckpt.h5` beside its artifact X.h5.
+ * checkpoint.h - a stage's private half-way state, `X.ckpt.h5` beside its artifact
+ * X.h5.
  *
- * Two generations: the new one is written completely under a temporary name, the current
- * one gets the name `X.ckpt.prev.h5`, too, and the new one replaces it; a kill at any
- * moment leaves at least one good file, and loses nothing that was committed. Loading tries the newest first, verifies all of it, and
- * falls back to the previous one with a warning. A checkpoint of another config or of
- * other inputs is refused: die() says which of them differs and what to type.
+ * Two generations: the new one is written completely under a temporary name, the
+ * current one gets the name `X.ckpt.prev.h5`, too, and the new one replaces it; a kill
+ * at any moment leaves at least one good file, and loses nothing that was committed.
+ * Loading tries the newest first, verifies all of it, and falls back to the previous
+ * one with a warning. A checkpoint of another config or of other inputs is refused:
+ * die() says which of them differs and what to type.
  *
  * Its contents are written and read with the calls of artifact.h.
  */

@@ -1,6 +1,6 @@
 /*
- * activate.h - an activated tensor that has to exist in memory: the stem's output, where
- * the first block after it may pass it on as it is or add it as a residual.
+ * activate.h - an activated tensor that has to exist in memory: the stem's output,
+ * where the first block after it may pass it on as it is or add it as a residual.
  */
 #ifndef TENSOR_ACTIVATE_H
 #define TENSOR_ACTIVATE_H
