@@ -134,11 +134,11 @@ space: {}' \
 }
 
 @test "a list or a section where a value belongs" {
-    edited 's/batch: 128/batch: [128]/' \
+    edited 's/batch: 64/batch: [64]/' \
         "FILE:$(place batch): supernet.batch: expected an integer, 2 to 1000000, found a list"
-    edited 's/batch: 128/batch: {a: 128}/' \
+    edited 's/batch: 64/batch: {a: 64}/' \
         "FILE:$(place batch): supernet.batch: expected an integer, 2 to 1000000, found settings"
-    edited 's/batch: 128/batch:    /' \
+    edited 's/batch: 64/batch:   /' \
         "FILE:$(awk '/^  batch:/ { print NR; exit }' configs/quickstart.yaml):9: supernet.batch: has no value, expected an integer, 2 to 1000000"
 }
 
@@ -166,7 +166,7 @@ x: 2' "FILE:2:2: not YAML: did not find expected ',' or ']' while parsing a flow
         "FILE:$(place seed): tag 'tag:yaml.org,2002:int' is not supported, write the value alone"
     edited 's/^seed: 1 /seed: \&one 1/' \
         "FILE:$(place seed): anchor '&one' is not supported, write the value out"
-    edited 's/batch: 128/batch: *one/' \
+    edited 's/batch: 64/batch: *one/' \
         "FILE:$(place batch): alias '*one' is not supported, write the value out"
     edited '$a ---\nseed: 2' \
         "FILE:$(($(wc -l <configs/quickstart.yaml) + 1)):1: a second document starts here, expected one"

@@ -196,7 +196,7 @@ static const struct {
     {"space.activation=hswish", "warmup greedy search"},
     {"space.choices=[k3e3, id]", "warmup greedy search"},
     {"space.head.channels=128", "warmup greedy search"},
-    {"supernet.batch=64", "warmup greedy"},
+    {"supernet.batch=96", "warmup greedy"},
     {"supernet.learning_rate=0.1", "warmup greedy"},
     {"supernet.steps=2999", "warmup greedy"},
     {"sampling.constraint.params=1e6", "warmup greedy"},
