@@ -2,7 +2,11 @@
 
 #include "base/die.h"
 
-enum { REJECTIONS_MAX = 1000000, ATTEMPTS_FOR_A_PLACE = 1000 };
+enum {
+    REJECTIONS_MAX = 1000000,
+    ATTEMPTS_FOR_A_PLACE = 1000,
+    ATTEMPTS_BY_EPSILON = 500, /* then the pool seems to have no other path */
+};
 
 void sampler_init(struct sampler *sampler, const struct space *space,
                   const struct cost_table *cost,
@@ -79,7 +83,9 @@ void sampler_mixture(struct sampler *sampler, struct rng *rng, const struct pool
         bool pooled;
         int attempts = 0;
         do
-            pooled = draw_mixture(sampler, rng, pool, epsilon, &path[i]);
+            pooled =
+                draw_mixture(sampler, rng, pool,
+                             attempts < ATTEMPTS_BY_EPSILON ? epsilon : 0, &path[i]);
         while (is_among(&path[i], path, i) && ++attempts < ATTEMPTS_FOR_A_PLACE);
         if (from_pool != NULL)
             from_pool[i] = pooled;

@@ -26,10 +26,11 @@ void sampler_init(struct sampler *sampler, const struct space *space,
 void sampler_uniform(struct sampler *sampler, struct rng *rng, struct path *path);
 /*
  * n distinct paths, each from the pool with probability epsilon, else uniform: a path
- * that is already among them is drawn again, source included. The pool may be NULL or
- * empty; its paths must respect the constraint. If the space has fewer than n distinct
- * feasible paths, repeats are allowed after 1000 attempts for a place. from_pool[n]
- * (may be NULL) says which.
+ * that is already among them is drawn again, source included; after 500 attempts for a
+ * place from the space alone, for a pool that is drawn from always may hold fewer than
+ * n. The pool may be NULL or empty; its paths must respect the constraint. If the space
+ * has fewer than n distinct feasible paths, repeats are allowed after 1000 attempts for
+ * a place. from_pool[n] (may be NULL) says which.
  */
 void sampler_mixture(struct sampler *sampler, struct rng *rng, const struct pool *pool,
                      double epsilon, int n, struct path *path, bool *from_pool);

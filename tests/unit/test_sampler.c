@@ -225,6 +225,25 @@ static void paths_of_a_round_are_distinct(void **state)
     pool_free(pool);
 }
 
+/* Epsilon 1 from the first round on: else the pool could never grow. */
+static void what_a_small_pool_cannot_fill_comes_from_the_space(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, plain_config(7, 3), unconstrained);
+    struct pool *pool = pool_create(8);
+    for (int i = 0; i < 2; i++)
+        pool_offer(pool, &(struct path){7, {(uint8_t)i}}, i);
+    struct rng rng = rng_stream(10, RNG_TEST, 0, 0);
+    struct path path[5];
+    bool from_pool[5];
+    sampler_mixture(&f.sampler, &rng, pool, 1, 5, path, from_pool);
+    assert_distinct(path, 5);
+    for (int p = 0; p < 5; p++)
+        assert_int_equal(from_pool[p], p < 2);
+    pool_free(pool);
+}
+
 static void a_space_too_small_for_distinct_paths_repeats_some(void **state)
 {
     (void)state;
@@ -291,6 +310,7 @@ int main(void)
         cmocka_unit_test(epsilon_0_and_1_are_all_or_nothing),
         cmocka_unit_test(without_a_pool_all_draws_are_uniform),
         cmocka_unit_test(paths_of_a_round_are_distinct),
+        cmocka_unit_test(what_a_small_pool_cannot_fill_comes_from_the_space),
         cmocka_unit_test(a_space_too_small_for_distinct_paths_repeats_some),
         cmocka_unit_test(the_same_stream_draws_the_same_paths),
         cmocka_unit_test(an_impossible_constraint_ends_with_the_ranges),
