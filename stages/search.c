@@ -123,7 +123,7 @@ static void show(struct search *search)
  * checkpoint must not be hours away. About 100,000 images through the network. */
 static int group_size(const struct search *search)
 {
-    int n = 100000 / search->n_images;
+    int n = (int)(100000 / ((int64_t)search->n_images + search->n_calibration));
     return n < 4 ? 4 : n;
 }
 
@@ -297,10 +297,11 @@ static void resume(struct search *search)
     space_check(half, &search->net->space);
     search_log_load(&search->log, &search->net->cost, half);
     search->generation = (int)artifact_read_i64(half, "nsga2/generation");
-    if (search->generation < -1 ||
-        search->generation >= (int)search->log.n_generations + 1)
-        die("'%s': generation %d, but %d populations", artifact_path(half),
-            search->generation, search->log.n_generations);
+    if (search->generation != search->log.n_generations - 1)
+        die("'%s': generation %d is the last complete one, but there are %d "
+            "populations, expected %d",
+            artifact_path(half), search->generation, search->log.n_generations,
+            search->generation + 1);
     struct score_counters counters = {
         artifact_read_i64(half, "counters/evaluation"),
         artifact_read_i64(half, "counters/blocks_computed"),
@@ -348,28 +349,51 @@ static void choose_images(struct search *search, const struct dataset *dataset)
                              search->calibration);
 }
 
+/* No batch is larger than the images that there are: memory for more would be wasted.
+ */
+static int largest_batch(const struct search *search)
+{
+    int images = search->n_images > search->n_calibration ? search->n_images
+                                                          : search->n_calibration;
+    int batch = search->config->search.batch;
+    return batch < images ? batch : images;
+}
+
 static void search_init(struct search *search, struct stage *stage,
                         struct dataset *dataset)
 {
     const struct config *config = stage->config;
     const struct search_config *c = &config->search;
     *search = (struct search){.config = config, .stage = stage, .generation = -1};
+    choose_images(search, dataset);
     search->net = supernet_create(&config->space, config->seed);
-    int capacity = c->batch > PROBE_IMAGES_MAX ? c->batch : PROBE_IMAGES_MAX;
+    int batch = largest_batch(search);
+    int capacity = batch > PROBE_IMAGES_MAX ? batch : PROBE_IMAGES_MAX;
     search->workspace = workspace_create(search->net, 0, capacity);
     search->scorer =
-        scorer_create(search->net, search->workspace, dataset, c->batch, capacity);
+        scorer_create(search->net, search->workspace, dataset, batch, capacity);
     search_log_init(&search->log, c->population);
-    choose_images(search, dataset);
     struct nsga2_problem problem = {&search->net->space, 2, feasible, evaluate, search};
     struct nsga2_settings settings = {c->population, c->generations, c->mutation,
                                       config->seed};
     if (strcmp(c->algorithm, "nsga2") == 0)
         search->nsga2 = nsga2_create(&problem, &settings);
     load_supernet(search, stage->options.in.text[0]);
-    progress_start(&search->progress, "paths", 0,
-                   search->nsga2 ? (long)c->population * c->generations
-                                 : c->random_paths);
+}
+
+static long paths_planned(const struct search *search)
+{
+    const struct search_config *c = &search->config->search;
+    return search->nsga2 ? (long)c->population * c->generations : c->random_paths;
+}
+
+/* A constraint may leave fewer paths than were asked for. */
+static void warn_of_few(const struct search *search)
+{
+    if (search->log.n < paths_planned(search))
+        log_warning("judged %ld paths, expected %ld: found no further ones that are "
+                    "new and within search.constraints",
+                    search->log.n, paths_planned(search));
 }
 
 static void search_release(struct search *search)
@@ -386,6 +410,7 @@ static void search_release(struct search *search)
 
 static void write_artifact(struct search *search)
 {
+    warn_of_few(search);
     struct artifact *artifact =
         artifact_create(search->stage->options.out, &search->stage->origin);
     save_search(search, artifact);
@@ -442,6 +467,7 @@ int main(int argc, char **argv)
     search_init(&search, &stage, dataset);
     resume(&search);
 
+    progress_start(&search.progress, "paths", search.log.n, paths_planned(&search));
     if (search.nsga2)
         search_nsga2(&search);
     else
