@@ -142,16 +142,16 @@ static int filter_paths(struct greedy *greedy, double epsilon, struct candidate 
  */
 static void update_pool(struct greedy *greedy, const struct candidate *drawn, int kept)
 {
-    const struct greedy_config *c = greedy->config;
-    for (int i = 0; i < c->sampled_paths; i++) {
-        bool known = pool_contains(greedy->pool, &drawn[i].path);
-        if (known && !c->refresh_losses)
-            continue;
-        if (i < kept)
-            pool_offer(greedy->pool, &drawn[i].path, drawn[i].score.loss);
-        else if (known)
-            pool_refresh(greedy->pool, &drawn[i].path, drawn[i].score.loss);
+    int m = greedy->config->sampled_paths;
+    struct path *path = memory_zeroed((size_t)m, sizeof(*path));
+    double *loss = memory_zeroed((size_t)m, sizeof(*loss));
+    for (int i = 0; i < m; i++) {
+        path[i] = drawn[i].path;
+        loss[i] = drawn[i].score.loss;
     }
+    pool_update(greedy->pool, path, loss, m, kept, greedy->config->refresh_losses);
+    free(path);
+    free(loss);
     pool_remember(greedy->pool, greedy->trainer->step, greedy->window);
     greedy->turnover =
         pool_turnover(greedy->pool, greedy->trainer->step, greedy->window);

@@ -121,6 +121,21 @@ bool pool_contains(const struct pool *pool, const struct path *path)
     return find(pool, path) >= 0;
 }
 
+void pool_update(struct pool *pool, const struct path *paths, const double *losses,
+                 int n, int kept, bool refresh)
+{
+    BUG_IF(kept < 0 || kept > n);
+    bool *member = memory_zeroed((size_t)n + 1, sizeof *member);
+    for (int i = 0; i < n; i++)
+        member[i] = pool_contains(pool, &paths[i]);
+    for (int i = 0; i < n && refresh; i++)
+        pool_refresh(pool, &paths[i], losses[i]);
+    for (int i = 0; i < kept; i++)
+        if (!member[i])
+            pool_offer(pool, &paths[i], losses[i]);
+    free(member);
+}
+
 const struct path *pool_at(const struct pool *pool, int i, double *loss)
 {
     BUG_IF(i < 0 || i >= pool->size);

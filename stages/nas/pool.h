@@ -31,6 +31,14 @@ bool pool_offer(struct pool *pool, const struct path *path, double loss);
 /* New loss for a path if it is in (drawn again and rejected); returns whether it is. */
 bool pool_refresh(struct pool *pool, const struct path *path, double loss);
 bool pool_contains(const struct pool *pool, const struct path *path);
+/*
+ * What became of one round: paths[n] and their new losses, the first `kept` of them
+ * chosen. Members among them take their new loss, chosen or not (not `refresh`: they
+ * keep the old one); then the chosen ones that were no members are offered. So nobody
+ * falls out for a loss that this round has renewed, whatever the order of the paths.
+ */
+void pool_update(struct pool *pool, const struct path *paths, const double *losses,
+                 int n, int kept, bool refresh);
 /* The i-th best, 0 = lowest loss; loss may be NULL. */
 const struct path *pool_at(const struct pool *pool, int i, double *loss);
 

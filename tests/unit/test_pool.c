@@ -94,6 +94,40 @@ static void refresh_changes_members_alone(void **state)
     pool_free(pool);
 }
 
+/* Path 3 is the worst by a loss that is out of date; this round it is the best. Taken
+ * in turn, path 4 would push it out before its turn comes. */
+static void a_member_does_not_fall_out_for_a_loss_that_is_renewed(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_create(3);
+    offer(pool, 1, 1.0);
+    offer(pool, 2, 2.0);
+    offer(pool, 3, 3.0);
+    const struct path drawn[] = {numbered(4), numbered(3)};
+    pool_update(pool, drawn, (double[]){1.5, 0.5}, 2, 1, true);
+    assert_int_equal(pool_size(pool), 3);
+    assert_at(pool, 0, 3, 0.5);
+    assert_at(pool, 1, 1, 1.0);
+    assert_at(pool, 2, 4, 1.5);
+    pool_free(pool);
+}
+
+/* Losses are not renewed: the member that falls out does not come back by its new one,
+ * the one that stays has its old one, and a path that was not chosen is not let in. */
+static void without_refresh_members_have_their_old_loss_to_the_last(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_create(2);
+    offer(pool, 1, 1.0);
+    offer(pool, 2, 2.0);
+    const struct path drawn[] = {numbered(4), numbered(2), numbered(1), numbered(5)};
+    pool_update(pool, drawn, (double[]){1.5, 0.5, 0.7, 0.1}, 4, 3, false);
+    assert_int_equal(pool_size(pool), 2);
+    assert_at(pool, 0, 1, 1.0);
+    assert_at(pool, 1, 4, 1.5);
+    pool_free(pool);
+}
+
 static void equal_losses_are_ordered_by_genotype_whatever_the_history(void **state)
 {
     (void)state;
@@ -381,6 +415,8 @@ int main(void)
         cmocka_unit_test(the_lowest_losses_stay_in_order),
         cmocka_unit_test(a_known_path_takes_its_new_loss_better_or_not),
         cmocka_unit_test(refresh_changes_members_alone),
+        cmocka_unit_test(a_member_does_not_fall_out_for_a_loss_that_is_renewed),
+        cmocka_unit_test(without_refresh_members_have_their_old_loss_to_the_last),
         cmocka_unit_test(equal_losses_are_ordered_by_genotype_whatever_the_history),
         cmocka_unit_test(a_loss_that_is_not_finite_never_gets_in),
         cmocka_unit_test(a_pool_equals_a_plain_list_over_random_operations),
