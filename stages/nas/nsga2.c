@@ -296,6 +296,12 @@ static void step_genotype(struct path *path, int n_ops)
     }
 }
 
+/* Whether a walk that finds nothing proves that there is nothing. */
+static bool walk_sees_all(const struct nsga2 *nsga2)
+{
+    return space_size(nsga2->problem.space) <= WALK_MAX;
+}
+
 static bool add_by_walking(struct nsga2 *nsga2, struct rng *rng, struct batch *batch)
 {
     const struct space *space = nsga2->problem.space;
@@ -372,6 +378,14 @@ static struct rng generation_stream(const struct nsga2 *nsga2)
     return rng_stream(nsga2->settings.seed, RNG_SEARCH, (uint32_t)nsga2->generation, 0);
 }
 
+/* Whether a generation that evaluated n paths leaves nothing to go on for. At random
+ * little is found where little is feasible: in a large space a first population that is
+ * not full says nothing of its offspring. */
+static bool was_the_last(const struct nsga2 *nsga2, int generation, long n)
+{
+    return n < nsga2->settings.population && (generation > 0 || walk_sees_all(nsga2));
+}
+
 static struct batch batch_create(const struct nsga2 *nsga2)
 {
     size_t capacity = (size_t)nsga2->settings.population;
@@ -393,6 +407,7 @@ int nsga2_start(struct nsga2 *nsga2, const struct path *initial, int n_initial)
         die("found no feasible path for the first population, expected at least one in "
             "%d draws",
             DRAWS_MAX);
+    nsga2->exhausted = was_the_last(nsga2, 0, batch.n);
     evaluate(nsga2, &batch);
     select_survivors(nsga2);
     free(batch.path);
@@ -460,10 +475,13 @@ void nsga2_restore(struct nsga2 *nsga2, int generation,
     nsga2->generation = generation;
     nsga2->n_population = n;
     memcpy(nsga2->population, population, (size_t)n * sizeof *population);
+    long latest = 0;
     for (long i = 0; i < n_evaluated; i++) {
         append_evaluated(nsga2, &evaluated[i], evaluated_generation[i]);
         path_map_insert(nsga2->seen, &evaluated[i].path);
+        latest += evaluated_generation[i] == generation;
     }
+    nsga2->exhausted = was_the_last(nsga2, generation, latest);
     BUG_IF(path_map_size(nsga2->seen) != n_evaluated);
     nsga2->rejected_infeasible = rejected_infeasible;
     nsga2->rejected_duplicate = rejected_duplicate;

@@ -54,7 +54,8 @@ void nsga2_free(struct nsga2 *nsga2); /* NULL is allowed */
 int nsga2_start(struct nsga2 *nsga2, const struct path *initial, int n_initial);
 /* One generation: offspring, evaluation, survivors. False when all generations are done
  * or the space has no new feasible path left (found for certain in spaces of up to a
- * million paths; in larger ones, after that many were tried). */
+ * million paths; in larger ones, after that many were tried; a first population that
+ * is not full does not end the search there). */
 bool nsga2_advance(struct nsga2 *nsga2);
 int nsga2_generation(const struct nsga2 *nsga2);
 /* The current population, sorted by (front, crowding descending, total order). */

@@ -606,6 +606,32 @@ static void a_space_smaller_than_the_population_is_taken_whole(void **state)
     search_end(nsga2, &watch);
 }
 
+static bool three_genes_at_most(const struct path *path)
+{
+    int set = 0;
+    for (int l = 0; l < path->n; l++)
+        set += path->op[l] != 0;
+    return set <= 3;
+}
+
+/* 274,461 of 4^40 paths are feasible: none is found at random, but offspring of one
+ * that is known find others. */
+static void a_large_space_is_searched_from_a_single_feasible_path(void **state)
+{
+    (void)state;
+    struct watch watch = {.objectives = rugged, .allowed = three_genes_at_most};
+    const struct nsga2_settings settings = {10, 4, 0.02, 8};
+    struct nsga2 *nsga2 = search(&watch, 40, 4, &settings);
+    const struct path nothing_set = {.n = 40};
+    assert_int_equal(nsga2_start(nsga2, &nothing_set, 1), 1);
+    assert_int_equal(path_map_size(watch.seen), 1);
+    while (nsga2_advance(nsga2))
+        ;
+    assert_int_equal(nsga2_generation(nsga2), 3);
+    assert_int_equal(path_map_size(watch.seen), 1 + 3 * 10);
+    search_end(nsga2, &watch);
+}
+
 static void one_single_path_is_a_space_too(void **state)
 {
     (void)state;
@@ -852,6 +878,40 @@ static void restored_at_any_generation_it_continues_bit_for_bit(void **state)
     }
 }
 
+/* Feasible: the first two genotypes, and one in the middle that differs from them in
+ * all genes but the last few, so that no offspring, only a walk may find it. */
+static bool two_and_a_far_one(const struct path *path)
+{
+    int set = 0;
+    for (int l = 0; l < path->n - 1; l++)
+        set += path->op[l];
+    return set == 0 ||
+           (set == path->n - 2 && path->op[0] == 0 && path->op[path->n - 1]);
+}
+
+/* In a space of 2^21 a walk of a million misses what is there every second time. When
+ * it did, the search has ended; it must not go on because it was stopped and resumed.
+ */
+static void what_ended_unfinished_stays_ended_when_restored(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        const struct nsga2_settings settings = {3, 6, 0, seed};
+        struct watch watch = {.objectives = rugged, .allowed = two_and_a_far_one};
+        struct watch other = watch;
+        struct nsga2 *whole = search(&watch, 21, 2, &settings);
+        const struct path first = {.n = 21};
+        nsga2_start(whole, &first, 1);
+        while (nsga2_advance(whole))
+            ;
+        struct nsga2 *resumed = take_over(whole, &other, 21, 2, &settings);
+        assert_false(nsga2_advance(resumed));
+        assert_same_state(whole, resumed);
+        search_end(whole, &watch);
+        search_end(resumed, &other);
+    }
+}
+
 /* ---- ZDT1 and ZDT2 ---- */
 
 enum { VARIABLES = 6, DIGITS = 4, BASE = 8 };
@@ -942,6 +1002,7 @@ int main(void)
         cmocka_unit_test(tournaments_prefer_the_better_of_two),
         cmocka_unit_test(a_small_space_is_exhausted_and_the_search_stops),
         cmocka_unit_test(a_space_smaller_than_the_population_is_taken_whole),
+        cmocka_unit_test(a_large_space_is_searched_from_a_single_feasible_path),
         cmocka_unit_test(one_single_path_is_a_space_too),
         cmocka_unit_test(what_is_not_a_number_is_worse_than_anything),
         cmocka_unit_test(without_any_feasible_path_the_program_ends),
@@ -949,6 +1010,7 @@ int main(void)
         cmocka_unit_test(the_order_of_evaluation_does_not_matter),
         cmocka_unit_test(another_seed_searches_elsewhere),
         cmocka_unit_test(restored_at_any_generation_it_continues_bit_for_bit),
+        cmocka_unit_test(what_ended_unfinished_stays_ended_when_restored),
         cmocka_unit_test(zdt1_and_zdt2_come_close_to_their_known_area),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
