@@ -93,7 +93,8 @@ int main(int argc, char **argv)
 
     const struct config *config = stage.config;
     struct dataset *dataset = dataset_open(stage.options.data, &config->space);
-    struct trainer *trainer = trainer_create(config, dataset, config->supernet.batch);
+    /* Nothing is scored here but the probe. */
+    struct trainer *trainer = trainer_create(config, dataset, PROBE_IMAGES_MAX);
     resume(trainer, stage.checkpoint);
 
     train(trainer, &stage);
