@@ -28,6 +28,9 @@ static const struct program program = {
     "search --config=results/quickstart/search.yaml --data=data/fashion-mnist.h5 "
     "--in=results/quickstart/greedy.h5 --out=results/quickstart/search.h5"};
 
+/* A surrogate batch that no round of greedy draws, nor a probe. */
+enum { JUDGING_NUMBER = 0x7ffffffe };
+
 struct search {
     const struct config *config;
     struct stage *stage;
@@ -335,7 +338,7 @@ static void choose_images(struct search *search, const struct dataset *dataset)
     search->n_images = c->validation_images ? c->validation_images : all;
     search->image = memory_zeroed((size_t)search->n_images, sizeof(int));
     dataset_balanced_indices(dataset, SPLIT_VALIDATION, search->config->seed,
-                             RNG_SURROGATE, 0x7ffffffe, search->n_images,
+                             RNG_SURROGATE, JUDGING_NUMBER, search->n_images,
                              search->image);
     if (strcmp(c->bn, "recalibrate") != 0)
         return;
