@@ -14,7 +14,7 @@ include stages/build.mk
 ## CONFIG=FILE.yaml  the experiment: that path, or else configs/FILE.yaml
 CONFIG = quickstart.yaml
 ## RUN=NAME  the folder results/NAME (default: the config's base name)
-RUN = $(basename $(notdir $(CONFIG)))
+RUN = $(basename $(notdir $(call given,CONFIG)))
 ## SET='search.population=20 supernet.steps=1000'  settings that override the config's
 SET =
 ## THREADS=N  threads of a stage (default: the processors this process may use)
@@ -32,11 +32,14 @@ EXECUTOR := local
 STAGES := warmup greedy search
 
 quote = '$(subst ','\'',$1)'
+# A variable's value; what was typed is taken as it is, `$` and all.
+given = $(if $(filter command,$(firstword $(origin $1))),$(value $1),$($1))
+quoted = $(call quote,$(call given,$1))
 jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
-this_run = --results=$(call quote,$(RESULTS)) --run=$(call quote,$(RUN))
-# The command that was typed: what to type again.
-again = $(strip make $@ $(foreach v,CONFIG RUN SET THREADS VARIANT RESULTS DATA_FOLDER,$(if \
-	$(filter command,$(firstword $(origin $v))),$v=$(call quote,$($v)))))
+this_run = --results=$(call quoted,RESULTS) --run=$(call quoted,RUN)
+# The variables that were typed: what to type again after `make search`.
+typed = $(strip $(foreach v,CONFIG RUN SET THREADS VARIANT RESULTS DATA_FOLDER,$(if \
+	$(filter command,$(firstword $(origin $v))),$v=$(call quote,$(value $v)))))
 
 ##@ first steps
 .PHONY: help setup build data $(STAGES)
@@ -54,16 +57,21 @@ greedy: ## go on training with the paths that do best (Algorithms 1 and 2)
 search: ## find the architecture (NSGA-II), and print it
 data $(STAGES): setup-run
 	+@$(MAKE) --no-print-directory $(jobs) programs
-	+@slurm/run $(dry_run) $(this_run) --goal=$@ --config=$(call quote,$(CONFIG)) \
-		--set=$(call quote,$(SET)) --data-folder=$(call quote,$(DATA_FOLDER)) \
-		--build=$(BUILD) --again=$(call quote,$(again)) --make='$(MAKE)'
+	+@slurm/run $(dry_run) $(this_run) --goal=$@ --config=$(call quoted,CONFIG) \
+		--set=$(call quoted,SET) --data-folder=$(call quoted,DATA_FOLDER) \
+		--threads=$(call quoted,THREADS) --build=$(BUILD) --typed=$(call quote,$(typed)) \
+		--make='$(MAKE)'
+# Two goals of one run are made one after the other, whatever -j says.
+ifneq ($(filter data $(STAGES),$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
 
 ##@ looking at a run
 .PHONY: status logs graph
 status: ## table of the stages: state, step, loss, ETA, what to type next (RUN=all: every run)
 	@slurm/status $(this_run)
 logs: ## the last lines of a stage's log (STAGE=greedy, FOLLOW=1 to keep watching)
-	@slurm/logs $(this_run) --stage=$(call quote,$(STAGE)) $(FOLLOW:%=--follow)
+	@slurm/logs $(this_run) --stage=$(call quoted,STAGE) $(FOLLOW:%=--follow)
 graph: setup-graph ## picture of the stages and their states: results/RUN/graph.svg and .png
 	+@slurm/graph $(this_run) --make='$(MAKE)'
 
@@ -86,13 +94,13 @@ clean-run: ## remove results/RUN (RUN= must be given)
 .PHONY: setup-build setup-run setup-test setup-graph
 setup_facts = --modules=$(call quote,$(PACKAGES)) --libraries=$(call quote,$(LIBRARIES)) \
 	--compiler=$(call quote,$(CC)) \
-	--config=$(call quote,$(CONFIG)) --set=$(call quote,$(SET))
+	--config=$(call quoted,CONFIG) --set=$(call quoted,SET)
 setup-build: ; +@slurm/setup $(dry_run) $(setup_facts) build
 setup-run: ; +@slurm/setup $(dry_run) $(setup_facts) build images
 setup-test: ; +@slurm/setup $(dry_run) $(setup_facts) build test
 setup-graph: ; +@slurm/setup $(dry_run) $(setup_facts) build graph
 
-ifdef DATA
+ifeq ($(origin DATA),command line)
 # The second pass. One line per artifact: the picture of the pipeline.
 $(DATA): $(DATA_SETTINGS)
 $(OUT)/warmup.h5: $(SETTINGS)/warmup.yaml $(DATA)

@@ -10,7 +10,8 @@
 # The compiler writes the header dependencies (-MMD), so no list is kept by hand.
 
 VARIANT = release
-BUILD_ROOT ?= stages/build
+# `=`: `make clean` removes this, and must not take it from somebody's environment.
+BUILD_ROOT = stages/build
 BUILD := $(BUILD_ROOT)/$(VARIANT)
 ifeq ($(origin CC),default)
 CC := gcc

@@ -84,6 +84,33 @@ setup() {
     [ "$(made_when back)" = "$before" ]
 }
 
+@test "settings that were only touched, even into the future, repeat nothing" {
+    copy_run one touched
+    before=$(made_when touched)
+    touch -d '+1 hour' "$results/touched"/{warmup,greedy,search}.yaml
+    tiny_make search RUN=touched
+    [ "$(made_when touched)" = "$before" ]
+    run tiny_make status RUN=touched
+    [[ $output == *"next: "*"(all complete"* ]]
+}
+
+# Its launcher was killed, so nobody noted the settings: what it was started with, and the
+# artifact, are all there is.
+@test "an artifact whose launcher was killed belongs to the settings it was made with" {
+    copy_run one orphaned
+    tiny_make search RUN=orphaned SET=search.generations=3
+    mv "$results/orphaned/made/search.yaml" "$results/orphaned/search.started.yaml"
+    touch -d '-1 minute' "$results/orphaned/search.started.yaml"
+    cp -p "$results/one/made/search.yaml" "$results/orphaned/made/"
+    before=$(made_when orphaned)
+    tiny_make search RUN=orphaned SET=search.generations=3
+    [ "$(made_when orphaned)" = "$before" ]
+    mv "$results/orphaned/made/search.yaml" "$results/orphaned/search.started.yaml"
+    cp -p "$results/one/made/search.yaml" "$results/orphaned/made/"
+    tiny_make search RUN=orphaned
+    same_artifacts one orphaned
+}
+
 @test "how often a checkpoint is written changes no result and repeats nothing" {
     copy_run one often
     before=$(made_when often)
@@ -127,6 +154,51 @@ setup() {
     run tiny_make search RUN=../x
     [ "$status" = 2 ]
     [[ $output == *"RUN is '../x', expected"* ]]
+}
+
+@test "folders that make would take for several, and threads that are no number, are refused" {
+    run tiny_make search RUN=wrong RESULTS="$BATS_TEST_TMPDIR/two words"
+    [ "$status" = 2 ]
+    [[ $output == *"search: RESULTS is '$BATS_TEST_TMPDIR/two words', expected "* ]]
+    run tiny_make search RUN=wrong DATA_FOLDER='a:b'
+    [ "$status" = 2 ]
+    [[ $output == *"search: DATA_FOLDER is 'a:b', expected "* ]]
+    run tiny_make search RUN=wrong THREADS=many
+    [ "$status" = 2 ]
+    [[ $output == *"search: THREADS is 'many', expected "* ]]
+    [ ! -e "$results/wrong" ]
+}
+
+@test "values are taken as they were typed: blanks, quotes and dollars" {
+    file="$BATS_TEST_TMPDIR/it's \$HOME \"now\".yaml"
+    cp tests/pipeline/tiny.yaml "$file"
+    tiny_make warmup CONFIG="$file" RUN=odd
+    [ "$(awk -f slurm/yaml.awk -f slurm/value.awk -v key=config "$results/odd/run.yaml")" = "$file" ]
+    run tiny_make status RUN=odd
+    [[ $output == *"run odd  (CONFIG=$file)"* ]]
+    run tiny_make data RUN=odder SET="dataset.name=odder dataset.source='/no \$where'"
+    [ "$status" = 2 ]
+    [[ $output == *"there is no folder '/no \$where'"* ]]
+}
+
+@test "make -t leaves no empty artifacts" {
+    cp -a "$(dirname "$BUILD")" "$BATS_TEST_TMPDIR/build"
+    run tiny_make -t search RUN=dabbed BUILD_ROOT="$BATS_TEST_TMPDIR/build"
+    [ "$status" = 2 ]
+    [[ $output == *"search: make -t cannot make artifacts, expected 'make search' without it"* ]]
+    [ ! -e "$results/dabbed" ]
+}
+
+@test "two goals of a run are made one after the other, whatever -j says" {
+    tiny_make -j4 warmup greedy RUN=both
+    [ -s "$results/both/greedy.h5" ]
+}
+
+@test "the environment's DATA and BUILD_ROOT are not make's" {
+    run env DATA=data BUILD_ROOT="$BATS_TEST_TMPDIR" make -n clean data CONFIG=nonesuch
+    [[ $output == *"rm -rf stages/build"* ]]
+    [[ $output != *"$BATS_TEST_TMPDIR"* ]]
+    [[ $output == *"data: there is no config 'nonesuch'"* ]]
 }
 
 @test "a run is not trained anew by another config's settings" {
@@ -173,6 +245,11 @@ setup() {
     tiny_make clean-run RUN=removable
     [ ! -e "$results/removable" ]
     [ -e "$results/one/search.h5" ]
+    mkdir "$results/letters"
+    run tiny_make clean-run RUN=letters
+    [ "$status" = 2 ]
+    [[ $output == *"'$results/letters' is no run"* ]]
+    [ -d "$results/letters" ]
 }
 
 @test "the README's script reads the weights of the found architecture" {
