@@ -37,6 +37,7 @@ END {
         known("updated") ? value["updated"] : "-",
         known("host") ? value["host"] ":" value["pid"] : "-",
         state == "missing" ? "-" : log_file)
+    gsub(/\n/, "\n          ", text)
     if (text != "")
         printf "  %-7s %s\n", "", text
 }

@@ -34,6 +34,7 @@ function yaml_scalar(text) {
     if (text ~ /^".*"[ \t]*$/) {
         sub(/^"/, "", text)
         sub(/"[ \t]*$/, "", text)
+        gsub(/\\x0A/, "\n", text)
         gsub(/\\"/, "\"", text)
         gsub(/\\\\/, "\\", text)
         return text

@@ -151,7 +151,13 @@ start_endless() { # start_endless RUN
     grep -q '^greedy: failed: ended by signal 9, ' "$BATS_TEST_TMPDIR/out"
     run tiny_make status RUN=watched
     [[ $output == *"  greedy  dead "* ]]
-    [[ $output == *"next: make search CONFIG=tests/pipeline/tiny.yaml RUN=watched"* ]]
+    # What was typed last time, settings and all: with others it would not go on.
+    typed=$(sed -n 's/^next: //p' <<<"$output")
+    [[ $typed == "make search CONFIG='tests/pipeline/tiny.yaml' "*"RUN='watched'"* ]]
+    [[ $typed == *" SET='dataset.source=$BATS_FILE_TMPDIR/images "*"supernet.steps=1000000"* ]]
+    run eval "$typed -n BUILD_ROOT=$(dirname "$BUILD") VARIANT=$(basename "$BUILD")"
+    [[ $output == *"because='not made yet' -- $BUILD/greedy "* ]]
+    [[ $output != *"/warmup --config"* ]]
 }
 
 @test "status: stale, and which setting differs, or what is newer" {
@@ -175,6 +181,8 @@ start_endless() { # start_endless RUN
     run tiny_make search RUN=held SET="$endless greedy.pool_size=19"
     [ "$status" = 2 ]
     [[ $output == *"is running with other settings"* ]]
+    # And nothing was replaced, not the settings of the stages before it either.
+    grep -q '^  steps: 1000000$' "$results/held/warmup.yaml"
     run tiny_make clean-run RUN=held
     [ "$status" = 2 ]
     [ -e "$results/held/warmup.h5" ]
@@ -182,11 +190,31 @@ start_endless() { # start_endless RUN
     wait $make_pid || true
 }
 
+@test "a checkpoint of other settings is refused: why, and what to type, a line each" {
+    start_endless other
+    kill -TERM "$stage_pid"
+    wait $make_pid || true
+    run tiny_make search RUN=other SET='supernet.steps=1000000 greedy.pool_size=19'
+    [ "$status" = 2 ]
+    [[ $output == *"greedy: failed: '$results/other/greedy.ckpt.h5' was made with other settings "* ]]
+    [[ $output == *$'\n'"greedy: remove '$results/other/greedy.ckpt.h5' and "*"; log: "* ]]
+    [[ $output != *'\x0A'* ]]
+    run tiny_make status RUN=other
+    [[ $output == *$'\n'"          remove '$results/other/greedy.ckpt.h5' and "* ]]
+    rm "$results/other"/greedy.ckpt*.h5
+    run tiny_make -n search RUN=other SET='supernet.steps=1000000 greedy.pool_size=19'
+    [[ $output == *"because='not made yet' -- $BUILD/greedy "* ]]
+    [[ $output != *"/warmup --config"* ]]
+}
+
 @test "images that another run is importing are waited for, and imported once" {
     for name in first second; do
         tiny_make data RUN=$name DATA_FOLDER="$BATS_TEST_TMPDIR/data" &
     done
     wait
+    # As when the other one finished between make's look and its recipe.
+    slurm/local --run="$results/second" --because='newer: tiny.yaml' -- "$BUILD/prepare" \
+        --config="$BATS_TEST_TMPDIR/data/tiny.yaml" --out="$BATS_TEST_TMPDIR/data/tiny.h5"
     [ "$(grep -c 'prepare: wrote' "$BATS_TEST_TMPDIR/data/tiny.log")" = 1 ]
     [ -s "$BATS_TEST_TMPDIR/data/tiny.h5" ]
 }
