@@ -19,6 +19,7 @@
 #include "base/threads.h"
 #include "io/artifact.h"
 #include "io/config.h"
+#include "io/digest.h"
 #include "io/idx.h"
 #include "io/status.h"
 
@@ -147,9 +148,13 @@ static const char *const fashion_mnist[] = {
 };
 enum { FASHION_CLASSES = sizeof(fashion_mnist) / sizeof(fashion_mnist[0]) };
 
+static const char class_names_file[] = "class_names.txt";
+
 struct class_names {
     int n;
     char **name;
+    size_t file_bytes;
+    char file_digest[DIGEST_SIZE]; /* "": they are from no file */
 };
 
 static void add_class(struct class_names *names, char *name)
@@ -164,9 +169,12 @@ static void read_class_names(struct class_names *names, const char *path, int cl
     FILE *file = fopen(path, "re");
     if (!file)
         die("cannot read '%s': %s", path, strerror(errno));
+    struct digest *digest = digest_create();
     char *line = NULL;
     size_t capacity = 0;
-    while (getline(&line, &capacity, file) >= 0) {
+    for (ssize_t length; (length = getline(&line, &capacity, file)) >= 0;) {
+        digest_add(digest, line, (size_t)length);
+        names->file_bytes += (size_t)length;
         line[strcspn(line, "\r\n")] = '\0';
         if (!*line)
             die("'%s':%d: the line is empty, expected a class name", path,
@@ -175,6 +183,7 @@ static void read_class_names(struct class_names *names, const char *path, int cl
     }
     if (ferror(file))
         die("cannot read '%s': %s", path, strerror(errno));
+    digest_finish(digest, names->file_digest);
     free(line);
     fclose(file);
     if (names->n != classes)
@@ -188,7 +197,7 @@ static struct class_names find_class_names(const struct dataset_config *dataset,
     struct class_names names = {0};
     bool is_fashion =
         !strcmp(dataset->name, "fashion-mnist") && classes == FASHION_CLASSES;
-    char *path = memory_format("%s/class_names.txt", dataset->source);
+    char *path = memory_format("%s/%s", dataset->source, class_names_file);
     if (exists(path))
         read_class_names(&names, path, classes);
     else
@@ -360,21 +369,28 @@ static void write_split(struct artifact *artifact, const char *group,
     free(index);
 }
 
-static void write_provenance(struct artifact *artifact, const struct sources *sources)
+static void write_provenance(struct artifact *artifact, const struct sources *sources,
+                             const struct class_names *names)
 {
-    const char *name[SOURCES], *digest[SOURCES];
-    int64_t bytes[SOURCES];
+    const char *name[SOURCES + 1], *digest[SOURCES + 1];
+    int64_t bytes[SOURCES + 1];
+    size_t n = SOURCES;
     for (int i = 0; i < SOURCES; i++) {
         name[i] = basename(sources->file[i].path);
         bytes[i] = (int64_t)sources->file[i].idx.file_bytes;
         digest[i] = sources->file[i].idx.file_digest;
     }
-    artifact_write_vector(artifact, "sources/file", ARRAY_TEXT, SOURCES, name, "text",
+    if (*names->file_digest) {
+        name[n] = class_names_file;
+        bytes[n] = (int64_t)names->file_bytes;
+        digest[n++] = names->file_digest;
+    }
+    artifact_write_vector(artifact, "sources/file", ARRAY_TEXT, n, name, "text",
                           "names of the files that were read");
-    artifact_write_vector(artifact, "sources/bytes", ARRAY_I64, SOURCES, bytes, "byte",
+    artifact_write_vector(artifact, "sources/bytes", ARRAY_I64, n, bytes, "byte",
                           "size of each file");
-    artifact_write_vector(artifact, "sources/digest", ARRAY_TEXT, SOURCES, digest,
-                          "text", "SHA-256 of each file");
+    artifact_write_vector(artifact, "sources/digest", ARRAY_TEXT, n, digest, "text",
+                          "SHA-256 of each file");
     artifact_describe(artifact, "sources", "what the images and labels were read from");
 }
 
@@ -416,7 +432,7 @@ static void write_dataset(const char *out, const struct artifact_origin *origin,
                 &file[TEST_LABELS], &test, names.n);
     write_meaning(artifact, &names, &normalisation,
                   channels_of(&file[TRAIN_IMAGES].idx));
-    write_provenance(artifact, sources);
+    write_provenance(artifact, sources, &names);
     artifact_commit(artifact);
     log_info("wrote '%s': %d training, %d validation, %d test images in %d classes",
              out, train.n, validation.n, test.n, names.n);

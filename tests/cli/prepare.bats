@@ -228,7 +228,8 @@ for name, size, digest in zip(f["sources/file"].asstr(), f["sources/bytes"],
     source = open("src/" + name, "rb").read()
     assert size == len(source)
     assert digest == "sha256:" + hashlib.sha256(source).hexdigest()
-assert len(f["sources/file"]) == 4 and f["sources/file"].asstr()[3].endswith("ubyte.gz")
+files = list(f["sources/file"].asstr())
+assert len(files) == 5 and files[3].endswith("ubyte.gz") and files[4] == "class_names.txt"
 PYTHON
 }
 
