@@ -223,6 +223,7 @@ static void save_greedy(void *context, struct artifact *artifact)
     artifact_write_f64(artifact, "pool/turnover", greedy->turnover, "1",
                        "turnover after the last round");
     pool_save(greedy->pool, artifact);
+    artifact_describe(artifact, "rounds", "a row for each round of Algorithm 1");
 }
 
 static void save_checkpoint(void *context, struct artifact *artifact)

@@ -82,6 +82,8 @@ static void save_search(void *context, struct artifact *artifact)
                           (size_t)search->n_calibration, search->calibration, "index",
                           "training images whose statistics BN takes (search.bn: "
                           "recalibrate)");
+    artifact_describe(artifact, "counters", "how much was done");
+    artifact_describe(artifact, "recalibration", "none of them with search.bn: batch");
 }
 
 /* The state that NSGA-II cannot be rebuilt without: its population's ranks. */

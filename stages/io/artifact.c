@@ -128,11 +128,16 @@ static void write_inputs(struct artifact *artifact,
 static void write_origin(struct artifact *artifact,
                          const struct artifact_origin *origin)
 {
+    char *what = memory_format(
+        "what stage '%s' of GreedyNAS made, or its checkpoint; of each input `inputs` "
+        "has path and digest, `config` has the settings",
+        origin->stage);
     char *libraries =
         memory_format("%s; %s; libyaml %s; %s", h5_library(), threads_blas_config(),
                       yaml_get_version_string(), digest_library());
     char date[CLOCK_DATE_SIZE];
     clock_date(date);
+    root_text(artifact, "description", what);
     root_text(artifact, "stage", origin->stage);
     root_u64(artifact, "format", ARTIFACT_FORMAT);
     root_text(artifact, "code", build_info());
@@ -144,6 +149,7 @@ static void write_origin(struct artifact *artifact,
     root_text(artifact, "cpu", threads_cpu_name());
     root_text(artifact, "started", date);
     free(libraries);
+    free(what);
 }
 
 struct artifact *artifact_create(const char *path, const struct artifact_origin *origin)
@@ -277,6 +283,9 @@ static void complete(struct artifact *artifact)
     char digest[DIGEST_SIZE], date[CLOCK_DATE_SIZE];
     digest_lines(artifact, digest);
     clock_date(date);
+    if (h5_has(artifact->file, "measured"))
+        artifact_describe(artifact, "measured",
+                          "differs from run to run, and is not in the digest");
     root_text(artifact, "digest", digest);
     root_text(artifact, "finished", date);
     char *error = h5_close(artifact->file);
@@ -328,6 +337,8 @@ void artifact_abandon(struct artifact *artifact)
 }
 
 /* ---- opening ---- */
+
+static const char remove_it[] = "if it is damaged, remove it to have it made again";
 
 /* NULL, or why this cannot be an HDF5 file. */
 static char *check_signature(const char *path)
@@ -400,11 +411,14 @@ static char *check_origin(const char *path, hid_t file, const char *stage)
     return error;
 }
 
-/* Opens; on failure returns why, and there is nothing to close. */
-static char *open_checked(const char *path, const char *stage, struct artifact **opened)
+/* Opens; on failure returns why, and there is nothing to close. *damaged: there is a
+ * file, and it is no HDF5 file or one that was cut short. */
+static char *open_checked(const char *path, const char *stage, struct artifact **opened,
+                          bool *damaged)
 {
     hid_t file = -1;
     char *error = open_file(path, &file);
+    *damaged = error && access(path, R_OK) == 0;
     if (!error && (error = check_origin(path, file, stage)))
         free(h5_close(file));
     if (error)
@@ -419,7 +433,10 @@ static char *open_checked(const char *path, const char *stage, struct artifact *
 struct artifact *artifact_open(const char *path, const char *stage)
 {
     struct artifact *artifact = NULL;
-    char *error = open_checked(path, stage, &artifact);
+    bool damaged;
+    char *error = open_checked(path, stage, &artifact, &damaged);
+    if (error && damaged)
+        die("%s\n%s", error, remove_it);
     if (error)
         die("%s", error);
     return artifact;
@@ -497,7 +514,8 @@ void artifact_read(struct artifact *artifact, const char *name, enum array_type 
             h5_type_name(found.type), h5_type_name(type));
     char *error = h5_read(artifact->file, name, &found, type, data);
     if (error)
-        fail(artifact, error, "cannot read array '%s'", name);
+        die("'%s': cannot read array '%s': %s\n%s", artifact->path, name, error,
+            remove_it);
 }
 
 double artifact_read_f64(struct artifact *artifact, const char *name)
@@ -636,7 +654,8 @@ static char *verify_opened(struct artifact *artifact)
 char *artifact_verify(const char *path)
 {
     struct artifact *artifact = NULL;
-    char *error = open_checked(path, NULL, &artifact);
+    bool damaged;
+    char *error = open_checked(path, NULL, &artifact, &damaged);
     if (error)
         return error;
     error = verify_opened(artifact);

@@ -3,9 +3,10 @@
  *
  * Written under a temporary name, closed, flushed to disk and renamed last: a file
  * under its final name is complete and is never changed afterwards. Root attributes say
- * what made it: stage, format, code, libraries, config (the effective YAML), inputs
- * (path and digest of each), seed, threads, cpu, started, finished, digest. Every array
- * carries `description` and `units` and is checksummed (Fletcher32, chunked).
+ * what it is and what made it: description, stage, format, code, libraries, config (the
+ * effective YAML), inputs (path and digest of each), seed, threads, cpu, started,
+ * finished, digest. Every array carries `description` and `units` and is checksummed
+ * (Fletcher32, chunked).
  *
  * The digest is over the names, types, shapes and bytes of all arrays and of the
  * scalars written with artifact_write_*(), except those in the group "measured" (times

@@ -25,6 +25,9 @@ void space_save(struct artifact *artifact, const struct space *space)
                           "output channels of every layer");
     artifact_write_vector(artifact, "space/stride", ARRAY_I32, (size_t)space->n_layers,
                           stride, "pixels", "stride of every layer");
+    artifact_describe(
+        artifact, "space",
+        "the search space: what the layers are, and what each chooses from");
 }
 
 void space_check(struct artifact *artifact, const struct space *space)

@@ -17,6 +17,7 @@ void pool_save(const struct pool *pool, struct artifact *artifact)
     paths_save(artifact, "pool/paths", path, n, "the candidate pool, best first");
     artifact_write_vector(artifact, "pool/loss", ARRAY_F64, n, loss, "nats",
                           "each path's newest surrogate loss");
+    artifact_describe(artifact, "pool", "the best paths that training met");
     free(path);
     free(loss);
 }
@@ -48,6 +49,8 @@ void pool_save_history(const struct pool *pool, struct artifact *artifact)
                           "paths", "paths in each remembered pool");
     paths_save(artifact, "pool/history/paths", path, total,
                "all remembered pools, one after another");
+    artifact_describe(artifact, "pool/history",
+                      "earlier pools, which turnover is measured against");
     free(step);
     free(size);
     free(path);

@@ -37,6 +37,9 @@ void probe_save(struct scorer *scorer, const struct path *path, uint64_t seed,
                        "nats",
                        "mean loss of the probe path with these weights, BN "
                        "statistics of the batch");
+    artifact_describe(
+        artifact, "probe",
+        "whoever loads the weights scores this path anew and compares the loss");
 }
 
 void probe_check(struct scorer *scorer, struct artifact *artifact)

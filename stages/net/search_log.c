@@ -162,6 +162,7 @@ void search_log_save(const struct search_log *log, const struct space *space,
     free(member);
     artifact_write_i64(artifact, "population/initial_from_pool", log->initial_from_pool,
                        "paths", "paths of generation 0 that came from greedy's pool");
+    artifact_describe(artifact, "population", "who was in each generation");
     artifact_write_i64(artifact, "counters/rejected_infeasible",
                        log->rejected_infeasible, "paths",
                        "drawn paths thrown away for violating a constraint");
@@ -248,6 +249,7 @@ void search_log_save_result(const struct search_log *log, const struct space *sp
                        "cost of one image");
     artifact_write_i64(artifact, "found/params", e->cost.params, "parameters",
                        "weights, biases and BN's two per channel");
+    artifact_describe(artifact, "found", "the architecture that the search is for");
     long *index;
     int n = search_log_front(log, &index);
     save_entries(log, index, n, artifact, "front");

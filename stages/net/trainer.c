@@ -112,6 +112,8 @@ void trainer_save_run(const struct trainer *t, struct artifact *artifact)
                        "wall time waiting for training batches");
     artifact_write_f64(artifact, "measured/score_seconds", t->score_seconds, "s",
                        "wall time scoring paths, fetching their images included");
+    artifact_describe(artifact, "counters", "how much was done");
+    artifact_describe(artifact, "steps", "a row for each training step of this stage");
 }
 
 void trainer_load_run(struct trainer *t, struct artifact *artifact)

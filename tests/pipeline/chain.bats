@@ -252,6 +252,42 @@ setup() {
     [ -d "$results/letters" ]
 }
 
+@test "every group and array of an artifact says what it is, and so does the file" {
+    python3=/usr/bin/python3
+    "$python3" -c 'import h5py' || skip "no h5py"
+    run "$python3" - "$BATS_FILE_TMPDIR/data/tiny.h5" "$results"/one/{warmup,greedy,search}.h5 <<'END'
+import sys
+import h5py
+
+def check(name, thing):
+    array = isinstance(thing, h5py.Dataset)
+    # Layers and blocks inside weights, statistics and momentum go by their names.
+    if array or "/" not in name:
+        for wanted in ["description", "units"] if array else ["description"]:
+            if not thing.attrs.get(wanted, b""):
+                print(thing.file.filename, name, "has no", wanted)
+
+for path in sys.argv[1:]:
+    with h5py.File(path) as file:
+        check("", file)
+        file.visititems(check)
+END
+    echo "$output"
+    [ "$status" = 0 ] && [ -z "$output" ]
+}
+
+@test "an artifact that is damaged is named, and what to do about it" {
+    copy_run one empty
+    : >"$results/empty/search.h5"
+    run tiny_make search RUN=empty
+    [ "$status" = 2 ]
+    [[ $output == *"search: '$results/empty/search.h5' is empty, expected an HDF5 file"* ]]
+    [[ $output == *"search: if it is damaged, remove it to have it made again"* ]]
+    rm "$results/empty/search.h5"
+    tiny_make search RUN=empty
+    same_artifacts one empty
+}
+
 @test "the README's script reads the weights of the found architecture" {
     python3=/usr/bin/python3
     "$python3" -c 'import h5py' || skip "no h5py"

@@ -229,10 +229,12 @@ static void what_is_no_artifact_is_told_apart(void **state)
                    " does not exist");
     scratch_write(scratch_path("empty.h5"), "", 0);
     assert_refused((struct reading){scratch_path("empty.h5"), NULL, NULL, 0, 0},
-                   " is empty, expected an HDF5 file");
+                   " is empty, expected an HDF5 file"
+                   "\nsearch: if it is damaged, remove it to have it made again");
     scratch_write(scratch_path("text.h5"), "seed: 1\nspace:\n", 15);
     assert_refused((struct reading){scratch_path("text.h5"), NULL, NULL, 0, 0},
-                   " is not an HDF5 file");
+                   " is not an HDF5 file"
+                   "\nsearch: if it is damaged, remove it to have it made again");
     assert_null(h5_create(scratch_path("plain.h5"), &file));
     assert_null(h5_close(file));
     assert_refused((struct reading){scratch_path("plain.h5"), NULL, NULL, 0, 0},
