@@ -1,12 +1,45 @@
 /* stage.c - see stage.h. */
 #include "io/stage.h"
 
+#include <errno.h>
+#include <libgen.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/die.h"
+#include "base/memory.h"
 #include "base/stop.h"
 #include "base/threads.h"
+
+static bool same_file(const char *one, const char *other)
+{
+    struct stat a, b;
+    return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* Found at the first checkpoint, or at the end, it would have cost the work so far. */
+static void check_out(const struct options *options)
+{
+    struct stat status;
+    if (stat(options->out, &status) == 0 && S_ISDIR(status.st_mode))
+        die_asked_wrong("--out is '%s', a folder, expected a file", options->out);
+    for (int i = 0; i < options->in.n; i++)
+        if (same_file(options->out, options->in.text[i]))
+            die_asked_wrong("--out is '%s', the same file as --in, expected another",
+                            options->out);
+    if (same_file(options->out, options->data))
+        die_asked_wrong("--out is '%s', the same file as --data, expected another",
+                        options->out);
+    char *copy = memory_text_copy(options->out), *folder = dirname(copy);
+    if (access(folder, W_OK | X_OK) != 0)
+        die("cannot write '%s': its folder '%s': %s", options->out, folder,
+            strerror(errno));
+    free(copy);
+}
 
 void stage_begin(struct stage *stage, const char *name)
 {
@@ -14,6 +47,7 @@ void stage_begin(struct stage *stage, const char *name)
     stage->name = name;
     stage->config = config_load(options->config, NULL, 0);
     stage->effective = config_effective(stage->config, name);
+    check_out(options);
     stop_install();
     stage->status = status_create(options->out, name);
     int threads = threads_start(options->threads);

@@ -30,7 +30,7 @@ struct stage {
 };
 
 /* After options_parse() filled stage->options: threads, signals, config, status record,
- * and whose checkpoint it is. */
+ * and whose checkpoint it is. Exits when --out is an input, or cannot be written. */
 void stage_begin(struct stage *stage, const char *name);
 
 /* Call once a step: has the time (or the number of steps) for a checkpoint come, or was

@@ -198,6 +198,41 @@ static void a_stage_that_dies_leaves_the_reason_in_its_record(void **state)
     assert_true(status_says("the disk is full"));
 }
 
+/* `argument`: --out. */
+static int begin_with_out(const void *argument)
+{
+    char config[SCRATCH_PATH_SIZE], data[SCRATCH_PATH_SIZE];
+    strcpy(config, scratch_path("warmup.yaml"));
+    strcpy(data, scratch_path("data.h5"));
+    struct stage stage = {
+        .options = {.config = config, .data = data, .out = argument, .threads = 1}};
+    stage.options.in.text[stage.options.in.n++] = config; /* any file */
+    stage_begin(&stage, "warmup");
+    return EXIT_COMPLETE;
+}
+
+static void assert_out_refused(const char *name, int code, const char *message)
+{
+    char out[SCRATCH_PATH_SIZE];
+    strcpy(out, scratch_path(name));
+    struct child child = child_run(begin_with_out, out);
+    if (child.code != code || !strstr(child.err, message))
+        fail_msg("'%s': exit code %d, expected %d; '%s', expected '%s' in it", name,
+                 child.code, code, child.err, message);
+}
+
+static void an_artifact_that_could_not_be_written_is_found_before_the_work(void **state)
+{
+    (void)state;
+    assert_out_refused(".", EXIT_ASKED_WRONG, ", a folder, expected a file");
+    assert_out_refused("nowhere/w.h5", EXIT_FAILED,
+                       "nowhere': No such file or directory");
+    assert_out_refused("warmup.yaml", EXIT_ASKED_WRONG,
+                       "the same file as --in, expected another");
+    assert_out_refused("./data.h5", EXIT_ASKED_WRONG,
+                       "the same file as --data, expected another");
+}
+
 int main(void)
 {
     omp_set_num_threads(1); /* children are forked */
@@ -209,6 +244,8 @@ int main(void)
         cmocka_unit_test(a_checkpoint_is_due_after_so_much_time),
         cmocka_unit_test(the_origin_says_stage_settings_seed_threads_and_inputs),
         cmocka_unit_test(a_stage_that_dies_leaves_the_reason_in_its_record),
+        cmocka_unit_test(
+            an_artifact_that_could_not_be_written_is_found_before_the_work),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, setup, scratch_teardown);
