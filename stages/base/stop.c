@@ -19,6 +19,7 @@ static const struct {
     {SIGTERM, "SIGTERM", 0},
     {SIGUSR1, "SIGUSR1", 0},
     {SIGXCPU, "SIGXCPU", 0},
+    {SIGHUP, "SIGHUP", 0},
     /* The second one finds the default action: whoever presses ^C twice means it. */
     {SIGINT, "SIGINT", SA_RESETHAND},
 };
@@ -37,9 +38,22 @@ static void on_signal(int number)
             stop_request(stop_signal[i].name);
 }
 
+/* Who started the program may have it outlive the terminal (nohup). */
+static bool ignored(int number)
+{
+    struct sigaction now;
+    BUG_IF(sigaction(number, NULL, &now) != 0);
+    return now.sa_handler == SIG_IGN;
+}
+
 void stop_install(void)
 {
+    /* A write beyond the limit on file sizes fails then, as on a full disk, and is
+     * reported as that is. */
+    BUG_IF(signal(SIGXFSZ, SIG_IGN) == SIG_ERR);
     for (int i = 0; i < STOP_SIGNALS; i++) {
+        if (stop_signal[i].number == SIGHUP && ignored(SIGHUP))
+            continue;
         /* SA_RESTART: a read or write in progress goes on, the loop looks later. */
         struct sigaction action = {
             .sa_handler = on_signal,

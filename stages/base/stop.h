@@ -1,9 +1,10 @@
 /*
  * stop.h - being told to stop.
  *
- * SIGTERM, SIGINT, SIGUSR1 (and SIGXCPU) mean the same: finish the step, write the
- * checkpoint, exit with EXIT_RUN_AGAIN. The handler only sets a flag; the training loop
- * looks at it between steps. A second SIGINT at a terminal ends the program at once.
+ * SIGTERM, SIGINT, SIGUSR1 (SIGXCPU, and SIGHUP unless it was ignored before) mean the
+ * same: finish the step, write the checkpoint, exit with EXIT_RUN_AGAIN. The handler
+ * only sets a flag; the training loop looks at it between steps. A second SIGINT at a
+ * terminal ends the program at once. SIGXFSZ is ignored: the write fails instead.
  */
 #ifndef BASE_STOP_H
 #define BASE_STOP_H

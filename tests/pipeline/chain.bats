@@ -236,6 +236,10 @@ setup() {
     done
     [ "$(grep -c '>complete<' "$results/one/graph.svg")" = 4 ]
     head -c 4 "$results/one/graph.png" | grep -q PNG
+    run tiny_make graph RUN=typo
+    [ "$status" = 2 ]
+    [[ $output == *"there is no run 'typo' in '$results'"* ]]
+    [ ! -e "$results/typo" ]
 }
 
 @test "clean-run removes the run that is named, and no other" {

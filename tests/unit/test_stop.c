@@ -8,8 +8,10 @@
 #include "base/stop.h"
 #include "unit/child.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 /* Exits 0 when the flag was down before and up afterwards; says the reason. */
 static int be_signalled(const void *number)
@@ -33,8 +35,9 @@ static void each_signal_sets_the_flag_and_is_named(void **state)
     } known[] = {{SIGTERM, "SIGTERM"},
                  {SIGINT, "SIGINT"},
                  {SIGUSR1, "SIGUSR1"},
-                 {SIGXCPU, "SIGXCPU"}};
-    for (int i = 0; i < 4; i++) {
+                 {SIGXCPU, "SIGXCPU"},
+                 {SIGHUP, "SIGHUP"}};
+    for (int i = 0; i < 5; i++) {
         struct child child = child_run(be_signalled, &known[i].number);
         assert_int_equal(child.code, 0);
         assert_string_equal(child.out, known[i].name);
@@ -85,6 +88,43 @@ static void other_signals_may_come_again_and_again(void **state)
     struct child child = child_run(raise_all, numbers);
     assert_int_equal(child.code, 75);
     assert_string_equal(child.out, "alive");
+}
+
+static int hang_up_ignored(const void *argument)
+{
+    (void)argument;
+    signal(SIGHUP, SIG_IGN);
+    stop_install();
+    raise(SIGHUP);
+    return stop_requested() ? 1 : 0;
+}
+
+static void a_program_under_nohup_outlives_its_terminal(void **state)
+{
+    (void)state;
+    struct child child = child_run(hang_up_ignored, NULL);
+    assert_int_equal(child.signal, 0);
+    assert_int_equal(child.code, 0);
+}
+
+static int write_beyond_the_limit(const void *argument)
+{
+    (void)argument;
+    stop_install();
+    FILE *file = tmpfile();
+    struct rlimit limit = {1, 1};
+    if (!file || setrlimit(RLIMIT_FSIZE, &limit) != 0 ||
+        write(fileno(file), "x", 1) != 1)
+        return 1;
+    return write(fileno(file), "x", 1) == -1 && errno == EFBIG ? 0 : 2;
+}
+
+static void a_file_that_grows_too_large_is_an_error_of_write(void **state)
+{
+    (void)state;
+    struct child child = child_run(write_beyond_the_limit, NULL);
+    assert_int_equal(child.signal, 0);
+    assert_int_equal(child.code, 0);
 }
 
 /* 'R', 'S' (sleeps), 'Z', ... of /proc/PID/stat. */
@@ -150,6 +190,8 @@ int main(void)
         cmocka_unit_test(the_first_reason_stays),
         cmocka_unit_test(the_second_interrupt_ends_at_once),
         cmocka_unit_test(other_signals_may_come_again_and_again),
+        cmocka_unit_test(a_program_under_nohup_outlives_its_terminal),
+        cmocka_unit_test(a_file_that_grows_too_large_is_an_error_of_write),
         cmocka_unit_test(a_signal_does_not_break_a_read),
     };
     /* A write to a child that has died must fail, not end the test. */
