@@ -82,9 +82,10 @@ struct supernet_config {
     double bn_momentum; /* weight of the new batch in the running statistics */
 };
 
-/* Limits on a path; 0 = none. FLOPs are multiply-adds (nas/cost.h). */
+/* Limits on a path; 0 = none. FLOPs are multiply-adds (nas/cost.h); latency is that of
+ * the table that the stage was given (nas/latency.h). */
 struct constraint_config {
-    double flops, params;
+    double flops, params, latency_ms;
 };
 
 struct sampling_config {

@@ -1,11 +1,15 @@
 #include "nas/cost.h"
 
+#include <math.h>
+#include <stdio.h>
+
 #include "base/die.h"
 #include "base/memory.h"
 
 static struct cost cost_sum(struct cost a, struct cost b)
 {
-    return (struct cost){a.flops + b.flops, a.params + b.params};
+    return (struct cost){a.flops + b.flops, a.params + b.params,
+                         a.latency_ms + b.latency_ms};
 }
 
 /* A convolution without bias and its BN: every output channel sees `fan_in` channels.
@@ -13,12 +17,12 @@ static struct cost cost_sum(struct cost a, struct cost b)
 static struct cost conv_bn(int64_t pixels, int64_t fan_in, int64_t kernel, int64_t k)
 {
     int64_t weights = fan_in * kernel * kernel * k;
-    return (struct cost){pixels * weights, weights + 2 * k};
+    return (struct cost){.flops = pixels * weights, .params = weights + 2 * k};
 }
 
 static struct cost linear(int64_t c, int64_t k)
 {
-    return (struct cost){c * k, c * k + k};
+    return (struct cost){.flops = c * k, .params = c * k + k};
 }
 
 static struct cost cost_of_mbconv(const struct space *space, const struct op *op,
@@ -26,7 +30,7 @@ static struct cost cost_of_mbconv(const struct space *space, const struct op *op
 {
     int64_t before = (int64_t)place->h * place->w, after = (int64_t)place->p * place->q;
     int expanded = op_expanded_channels(op, place->c);
-    struct cost cost = {0, 0};
+    struct cost cost = {0};
     if (op->expansion > 1)
         cost = cost_sum(cost, conv_bn(before, place->c, 1, expanded));
     cost = cost_sum(cost, conv_bn(after, 1, op->kernel, expanded));
@@ -44,7 +48,7 @@ struct cost cost_of_block(const struct space *space, const struct op *op,
     switch (op->kind) {
     case OP_IDENTITY:
         if (block_keeps_shape(place))
-            return (struct cost){0, 0};
+            return (struct cost){0};
         return conv_bn((int64_t)place->p * place->q, place->c, 1, place->k);
     case OP_MBCONV:
         return cost_of_mbconv(space, op, place);
@@ -105,6 +109,8 @@ void cost_range(const struct cost_table *table, struct cost *least, struct cost 
         for (int o = 1; o < table->n_ops; o++) {
             widen(table->op[l][o].flops, &low.flops, &high.flops);
             widen(table->op[l][o].params, &low.params, &high.params);
+            low.latency_ms = fmin(low.latency_ms, table->op[l][o].latency_ms);
+            high.latency_ms = fmax(high.latency_ms, table->op[l][o].latency_ms);
         }
         *least = cost_sum(*least, low);
         *most = cost_sum(*most, high);
@@ -121,80 +127,110 @@ int64_t cost_supernet_params(const struct cost_table *table)
 }
 
 /* No limit is written as 0. */
-static bool within(int64_t value, double limit)
+static bool within(double value, double limit)
 {
-    return limit == 0.0 || (double)value <= limit;
+    return limit == 0.0 || value <= limit;
 }
 
 bool cost_feasible(const struct cost *cost, const struct constraint_config *limit)
 {
-    return within(cost->flops, limit->flops) && within(cost->params, limit->params);
+    return within((double)cost->flops, limit->flops) &&
+           within((double)cost->params, limit->params) &&
+           within(cost->latency_ms, limit->latency_ms);
 }
 
-/* The path with the least `share * flops / limit + (1 - share) * params / limit`. */
-static struct cost cheapest(const struct cost_table *table,
-                            const struct constraint_config *limit, double share,
-                            double *weighted)
+/* How much of its limits a cost takes, each limit with its weight. */
+static double weighted(const struct cost *cost, const struct constraint_config *weight)
 {
-    double per_flop = share / limit->flops, per_param = (1 - share) / limit->params;
+    return (double)cost->flops * weight->flops + (double)cost->params * weight->params +
+           cost->latency_ms * weight->latency_ms;
+}
+
+/* The path with the least weighted cost. */
+static struct cost cheapest(const struct cost_table *table,
+                            const struct constraint_config *weight)
+{
     struct cost total = table->shared;
     for (int l = 0; l < table->n_layers; l++) {
-        struct cost best = table->op[l][0];
-        for (int o = 1; o < table->n_ops; o++) {
-            struct cost c = table->op[l][o];
-            if ((double)c.flops * per_flop + (double)c.params * per_param <
-                (double)best.flops * per_flop + (double)best.params * per_param)
-                best = c;
-        }
-        total = cost_sum(total, best);
+        const struct cost *best = &table->op[l][0];
+        for (int o = 1; o < table->n_ops; o++)
+            if (weighted(&table->op[l][o], weight) < weighted(best, weight))
+                best = &table->op[l][o];
+        total = cost_sum(total, *best);
     }
-    *weighted = (double)total.flops * per_flop + (double)total.params * per_param;
     return total;
 }
 
+static double share_of_limit(double share, double limit)
+{
+    return limit == 0.0 ? 0 : share / limit;
+}
+
 /*
- * Each limit can be met; can both at once? A path within both has a weighted sum of at
+ * Each limit can be met; can all at once? A path within all has a weighted sum of at
  * most 1 whatever the weights, so a weighting whose cheapest path exceeds 1 is a proof
- * that there is none. A cheapest path within both is a proof of the opposite. Between
+ * that there is none. A cheapest path within all is a proof of the opposite. Between
  * the two (rare: it takes ops that trade FLOPs for parameters) the answer is "maybe".
  */
 static bool limits_exclude_each_other(const struct cost_table *table,
                                       const struct constraint_config *limit)
 {
-    enum { WEIGHTINGS = 64 };
+    enum { PARTS = 32 }; /* the weights are multiples of 1 / PARTS, and sum to 1 */
     bool excluded = false;
-    for (int i = 0; i <= WEIGHTINGS; i++) {
-        double weighted;
-        struct cost cost = cheapest(table, limit, (double)i / WEIGHTINGS, &weighted);
-        if (cost_feasible(&cost, limit))
-            return false;
-        excluded = excluded || weighted > 1 + 1e-9;
-    }
+    for (int i = 0; i <= PARTS; i++)
+        for (int j = 0; i + j <= PARTS; j++) {
+            const struct constraint_config weight = {
+                share_of_limit((double)i / PARTS, limit->flops),
+                share_of_limit((double)j / PARTS, limit->params),
+                share_of_limit((double)(PARTS - i - j) / PARTS, limit->latency_ms)};
+            struct cost cost = cheapest(table, &weight);
+            if (cost_feasible(&cost, limit))
+                return false;
+            excluded = excluded || weighted(&cost, &weight) > 1 + 1e-9;
+        }
     return excluded;
+}
+
+static char *excluded_message(const struct cost *least,
+                              const struct constraint_config *limit)
+{
+    char flops[64] = "", params[64] = "", latency[64] = "";
+    if (limit->flops != 0.0)
+        snprintf(flops, sizeof flops, ", %.0f FLOPs (least: %lld)", limit->flops,
+                 (long long)least->flops);
+    if (limit->params != 0.0)
+        snprintf(params, sizeof params, ", %.0f parameters (least: %lld)",
+                 limit->params, (long long)least->params);
+    if (limit->latency_ms != 0.0)
+        snprintf(latency, sizeof latency, ", %g ms (least: %g)", limit->latency_ms,
+                 least->latency_ms);
+    return memory_format("no path keeps to all limits at once, though each can be kept "
+                         "to by itself%s%s%s",
+                         flops, params, latency);
 }
 
 char *cost_infeasible(const struct cost_table *table,
                       const struct constraint_config *limit)
 {
     struct cost least, most;
+    int limits =
+        (limit->flops != 0.0) + (limit->params != 0.0) + (limit->latency_ms != 0.0);
     cost_range(table, &least, &most);
-    if (!within(least.flops, limit->flops))
+    if (!within((double)least.flops, limit->flops))
         return memory_format("no path has at most %.0f FLOPs: paths of this space have "
                              "%lld to %lld",
                              limit->flops, (long long)least.flops,
                              (long long)most.flops);
-    if (!within(least.params, limit->params))
+    if (!within((double)least.params, limit->params))
         return memory_format("no path has at most %.0f parameters: paths of this space "
                              "have %lld to %lld",
                              limit->params, (long long)least.params,
                              (long long)most.params);
-    if (limit->flops != 0.0 && limit->params != 0.0 &&
-        limits_exclude_each_other(table, limit))
-        return memory_format(
-            "no path has at most %.0f FLOPs and %.0f parameters at once, "
-            "though paths of this space go down to %lld FLOPs, and "
-            "others to %lld parameters",
-            limit->flops, limit->params, (long long)least.flops,
-            (long long)least.params);
+    if (!within(least.latency_ms, limit->latency_ms))
+        return memory_format("no path takes at most %g ms: paths of this space take %g "
+                             "to %g",
+                             limit->latency_ms, least.latency_ms, most.latency_ms);
+    if (limits > 1 && limits_exclude_each_other(table, limit))
+        return excluded_message(&least, limit);
     return NULL;
 }

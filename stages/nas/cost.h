@@ -1,9 +1,10 @@
 /*
- * cost.h - FLOPs and parameters of a path, exactly.
+ * cost.h - FLOPs and parameters of a path, exactly; and its latency, by a table.
  *
  * "FLOPs" are multiply-adds of convolutions, the linear layer and SE's convolutions for
  * one image, as the papers count; parameters are their weights and biases and BN's two
- * per channel. Both are sums over layers, so the extremes of the space are exact too.
+ * per channel. Latency is what a table of measurements says (nas/latency.h); 0 without
+ * one. All are sums over layers, so the extremes of the space are exact too.
  */
 #ifndef NAS_COST_H
 #define NAS_COST_H
@@ -15,6 +16,7 @@
 
 struct cost {
     int64_t flops, params;
+    double latency_ms;
 };
 
 /* Every (layer, op) cost of a space, and of what all paths share. */
@@ -28,7 +30,7 @@ void cost_table_init(struct cost_table *table, const struct space *space);
 struct cost cost_of_block(const struct space *space, const struct op *op,
                           const struct block_place *place);
 struct cost cost_of_path(const struct cost_table *table, const struct path *path);
-/* The least and the most any path has, each of the two figures by itself. */
+/* The least and the most any path has, each of the figures by itself. */
 void cost_range(const struct cost_table *table, struct cost *least, struct cost *most);
 /* All weights of the supernet: shared + every op of every layer. */
 int64_t cost_supernet_params(const struct cost_table *table);
@@ -37,9 +39,9 @@ int64_t cost_supernet_params(const struct cost_table *table);
 bool cost_feasible(const struct cost *cost, const struct constraint_config *limit);
 /*
  * NULL if some path may be feasible, else a message with the space's minimum; the
- * caller frees. Exact for one limit. For both at once it can prove that no path meets
- * them, or find one that does; in the narrow gap between (ops that trade FLOPs for
- * parameters) it answers NULL, and the sampler has the last word.
+ * caller frees. Exact for one limit. For several at once it can prove that no path
+ * meets them, or find one that does; in the narrow gap between (ops that trade FLOPs
+ * for parameters) it answers NULL, and the sampler has the last word.
  */
 char *cost_infeasible(const struct cost_table *table,
                       const struct constraint_config *limit);

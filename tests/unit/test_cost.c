@@ -200,7 +200,7 @@ static void the_range_is_that_of_all_paths(void **state)
     struct space space = trading_space();
     struct cost_table table;
     cost_table_init(&table, &space);
-    struct cost least = {INT64_MAX, INT64_MAX}, most = {0, 0}, low, high;
+    struct cost least = {INT64_MAX, INT64_MAX, 0}, most = {0}, low, high;
     for (int i = 0; i < TRADING_PATHS; i++) {
         struct path path = trading_path(i);
         struct cost cost = cost_of_path(&table, &path);
@@ -217,7 +217,7 @@ static void the_range_is_that_of_all_paths(void **state)
 static void a_limit_is_met_up_to_and_including_its_value(void **state)
 {
     (void)state;
-    const struct cost cost = {1000, 50};
+    const struct cost cost = {1000, 50, 0};
     static const struct {
         double flops, params;
         bool feasible;
@@ -227,7 +227,7 @@ static void a_limit_is_met_up_to_and_including_its_value(void **state)
         {999, 50, false}, {1e300, 50, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const struct constraint_config limit = {cases[i].flops, cases[i].params};
+        const struct constraint_config limit = {cases[i].flops, cases[i].params, 0};
         assert_int_equal(cost_feasible(&cost, &limit), cases[i].feasible);
     }
 }
@@ -238,19 +238,20 @@ static void an_impossible_limit_is_explained_with_the_range(void **state)
     struct cost_table table;
     struct space space = space_from(macro_config());
     cost_table_init(&table, &space);
-    char *why = cost_infeasible(&table, &(struct constraint_config){7713279, 0});
+    char *why = cost_infeasible(&table, &(struct constraint_config){7713279, 0, 0});
     assert_non_null(why);
     assert_string_equal(why,
                         "no path has at most 7713279 FLOPs: paths of this space have "
                         "7713280 to 105660928");
     free(why);
-    why = cost_infeasible(&table, &(struct constraint_config){0, 1000});
+    why = cost_infeasible(&table, &(struct constraint_config){0, 1000, 0});
     assert_non_null(why);
     assert_string_equal(why, "no path has at most 1000 parameters: paths of this space "
                              "have 387882 to 2932586");
     free(why);
-    assert_null(cost_infeasible(&table, &(struct constraint_config){7713280, 387882}));
-    assert_null(cost_infeasible(&table, &(struct constraint_config){0, 0}));
+    assert_null(
+        cost_infeasible(&table, &(struct constraint_config){7713280, 387882, 0}));
+    assert_null(cost_infeasible(&table, &(struct constraint_config){0, 0, 0}));
 }
 
 /* Against all paths of the space, for limits in the region where both matter. */
@@ -275,7 +276,8 @@ static void two_limits_at_once_are_never_refused_wrongly(void **state)
         for (int p = 0; p <= 30; p++) {
             const struct constraint_config limit = {
                 (double)least.flops + f * (double)(most.flops - least.flops) / 30,
-                (double)least.params + p * (double)(most.params - least.params) / 30};
+                (double)least.params + p * (double)(most.params - least.params) / 30,
+                0};
             bool exists = false;
             for (int i = 0; i < 243 && !exists; i++) {
                 struct path path = {.n = 5};

@@ -10,7 +10,7 @@
 #include "unit/child.h"
 #include "unit/spaces.h"
 
-static const struct constraint_config unconstrained = {0, 0};
+static const struct constraint_config unconstrained = {0, 0, 0};
 
 struct fixture {
     struct space space;
@@ -64,7 +64,7 @@ static void under_a_constraint_every_feasible_path_is_drawn_equally_often(void *
 {
     (void)state;
     enum { EACH = 60 };
-    const struct constraint_config limit = {36e6, 1.2e6};
+    const struct constraint_config limit = {36e6, 1.2e6, 0};
     struct fixture f;
     fixture_init(&f, macro_config(), limit);
     static bool allowed[6561];
@@ -262,7 +262,7 @@ static void the_same_stream_draws_the_same_paths(void **state)
     (void)state;
     struct fixture f;
     fixture_init(&f, mobile_config(plain_choices),
-                 (struct constraint_config){380e6, 0});
+                 (struct constraint_config){380e6, 0, 0});
     struct path first[10], again[10], other[10];
     struct rng rng = rng_stream(9, RNG_TEST, 0, 17);
     sampler_mixture(&f.sampler, &rng, NULL, 0, 10, first, NULL);
@@ -291,7 +291,7 @@ static void an_impossible_constraint_ends_with_the_ranges(void **state)
 {
     (void)state;
     struct fixture f;
-    fixture_init(&f, macro_config(), (struct constraint_config){7713279, 0});
+    fixture_init(&f, macro_config(), (struct constraint_config){7713279, 0, 0});
     struct child child = child_run(draw_one, &f);
     assert_int_equal(child.code, 1);
     assert_non_null(strstr(child.err, "none of 1000000 paths"));

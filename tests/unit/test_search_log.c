@@ -283,7 +283,7 @@ static void the_report_says_what_was_found_and_the_front(void **state)
     struct search_log log;
     search_log_init(&log, 3);
     fill(&log);
-    log.entry[8].cost = (struct cost){12345678, 2500000};
+    log.entry[8].cost = (struct cost){12345678, 2500000, 0};
     search_log_add_population(&log, &(const struct path *){&log.entry[8].path}, 1);
     log.initial_from_pool = 2;
     char *text = report(&log, &space);
