@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/die.h"
 
 struct inference {
@@ -10,11 +11,8 @@ struct inference {
     struct arena *numbers; /* BN's of every convolution */
     struct chain chain;
     int batch;
-    struct bn_pass stem, head, (*block)[3];
-    /* The tensors of the last run; blocks share their inner ones. */
-    struct stem_tensors stem_tensors;
-    struct block_tensors *tensors;
-    struct head_tensors result;
+    struct bn_pass stem, head, block[CHAIN_MAX][3];
+    struct head_tensors result; /* of the last run */
 };
 
 /* --- BN's numbers ----------------------------------------------------------------- */
@@ -37,7 +35,15 @@ static size_t numbers_bytes(const struct supernet *net, const struct chain *chai
 static void numbers_take(struct inference *inference)
 {
     const struct supernet *net = inference->net;
+    size_t bytes = numbers_bytes(net, &inference->chain);
+    if (inference->numbers && arena_capacity(inference->numbers) < bytes) {
+        arena_free(inference->numbers);
+        inference->numbers = NULL;
+    }
+    if (!inference->numbers)
+        inference->numbers = arena_create(bytes);
     struct arena *arena = inference->numbers;
+    arena_release(arena, 0);
     bn_pass_take(net->stem.k, arena, &inference->stem);
     for (int i = 0; i < inference->chain.n; i++) {
         struct block_tensors t = {0};
@@ -75,6 +81,13 @@ void inference_refresh(struct inference *inference)
         apply_running(net, &net->head, &inference->head);
 }
 
+void inference_choose(struct inference *inference, const struct path *path)
+{
+    supernet_chain(inference->net, path, &inference->chain);
+    numbers_take(inference);
+    inference_refresh(inference);
+}
+
 struct inference *inference_create(const struct supernet *net, const struct path *path,
                                    int batch)
 {
@@ -82,14 +95,8 @@ struct inference *inference_create(const struct supernet *net, const struct path
     struct inference *inference = memory_zeroed(1, sizeof *inference);
     inference->net = net;
     inference->batch = batch;
-    supernet_chain(net, path, &inference->chain);
-    size_t n = (size_t)inference->chain.n + 1;
-    inference->block = memory_zeroed(n, sizeof *inference->block);
-    inference->tensors = memory_zeroed(n, sizeof *inference->tensors);
     inference->workspace = workspace_create(net, 0, batch);
-    inference->numbers = arena_create(numbers_bytes(net, &inference->chain));
-    numbers_take(inference);
-    inference_refresh(inference);
+    inference_choose(inference, path);
     return inference;
 }
 
@@ -99,8 +106,6 @@ void inference_free(struct inference *inference)
         return;
     workspace_free(inference->workspace);
     arena_free(inference->numbers);
-    free(inference->block);
-    free(inference->tensors);
     free(inference);
 }
 
@@ -108,10 +113,10 @@ void inference_free(struct inference *inference)
 
 static struct source run_stem(struct inference *inference, int n, const float *images)
 {
-    struct stem_tensors *stem = &inference->stem_tensors;
-    stem_take(inference->net, n, inference->workspace->tensors, stem);
-    stem->bn = inference->stem;
-    return stem_pass(inference->net, n, images, BN_GIVEN, stem,
+    struct stem_tensors stem;
+    stem_take(inference->net, n, inference->workspace->tensors, &stem);
+    stem.bn = inference->stem;
+    return stem_pass(inference->net, n, images, BN_GIVEN, &stem,
                      inference->workspace->scratch);
 }
 
@@ -123,17 +128,16 @@ static struct source run_block(struct inference *inference, int i, int n,
     if (b->passes)
         return *x;
     struct arena *arena = inference->workspace->tensors;
-    struct block_tensors *t = &inference->tensors[i];
     struct net_values values = supernet_values(inference->net);
-    *t = (struct block_tensors){.bn1 = inference->block[i][0],
-                                .bn2 = inference->block[i][1],
-                                .bn3 = inference->block[i][2]};
-    block_take_output(b, n, arena, t);
+    struct block_tensors t = {.bn1 = inference->block[i][0],
+                              .bn2 = inference->block[i][1],
+                              .bn3 = inference->block[i][2]};
+    block_take_output(b, n, arena, &t);
     size_t mark = arena_mark(arena);
-    block_take_inner(b, n, arena, t);
-    block_forward(b, &values, n, x, BN_GIVEN, t, inference->workspace->scratch);
+    block_take_inner(b, n, arena, &t);
+    block_forward(b, &values, n, x, BN_GIVEN, &t, inference->workspace->scratch);
     arena_release(arena, mark);
-    return (struct source){.z = t->y};
+    return (struct source){.z = t.y};
 }
 
 static void run_head(struct inference *inference, int n, const struct source *x,
@@ -147,57 +151,47 @@ static void run_head(struct inference *inference, int n, const struct source *x,
               inference->workspace->scratch);
 }
 
-/* What the last run left is free again. */
-static void begin(struct inference *inference, int n)
+/* The time since the last call, unless nobody asks. */
+static void stop_watch(double *seconds, int part, double *last)
+{
+    if (!seconds)
+        return;
+    double now = clock_seconds();
+    seconds[part] = now - *last;
+    *last = now;
+}
+
+static const struct head_tensors *run(struct inference *inference, int n,
+                                      const float *images, const int *labels,
+                                      double *seconds)
 {
     BUG_IF(n < 1 || n > inference->batch);
-    arena_release(inference->workspace->tensors, 0);
+    arena_release(inference->workspace->tensors, 0); /* what the last run left */
+    double last = seconds ? clock_seconds() : 0;
+    struct source x = run_stem(inference, n, images);
+    stop_watch(seconds, 0, &last);
+    for (int i = 0; i < inference->chain.n; i++) {
+        x = run_block(inference, i, n, &x);
+        stop_watch(seconds, 1 + i, &last);
+    }
+    run_head(inference, n, &x, labels);
+    stop_watch(seconds, 1 + inference->chain.n, &last);
+    return &inference->result;
 }
 
 const struct head_tensors *inference_run(struct inference *inference, int n,
                                          const float *images, const int *labels)
 {
-    begin(inference, n);
-    struct source x = run_stem(inference, n, images);
-    for (int i = 0; i < inference->chain.n; i++)
-        x = run_block(inference, i, n, &x);
-    run_head(inference, n, &x, labels);
-    return &inference->result;
+    return run(inference, n, images, labels, NULL);
 }
 
-int inference_blocks(const struct inference *inference)
+int inference_parts(const struct inference *inference)
 {
-    return inference->chain.n;
+    return inference->chain.n + 2;
 }
 
-/* An input of that shape, whatever is in it. */
-static struct source any_input(struct inference *inference, int n, int h, int w, int c)
+const struct head_tensors *inference_run_timed(struct inference *inference, int n,
+                                               const float *images, double *seconds)
 {
-    struct shape shape = {n, h, w, c};
-    return (struct source){
-        .z = arena_floats(inference->workspace->tensors, shape_floats(shape))};
-}
-
-void inference_run_stem(struct inference *inference, int n, const float *images)
-{
-    begin(inference, n);
-    run_stem(inference, n, images);
-}
-
-void inference_run_block(struct inference *inference, int block, int n)
-{
-    BUG_IF(block < 0 || block >= inference->chain.n);
-    const struct block_place *at = &inference->chain.block[block]->place;
-    begin(inference, n);
-    struct source x = any_input(inference, n, at->h, at->w, at->c);
-    run_block(inference, block, n, &x);
-}
-
-void inference_run_head(struct inference *inference, int n)
-{
-    const struct space *space = &inference->net->space;
-    begin(inference, n);
-    struct source x =
-        any_input(inference, n, space->head_h, space->head_w, space->head_c);
-    run_head(inference, n, &x, NULL);
+    return run(inference, n, images, NULL, seconds);
 }

@@ -17,6 +17,8 @@ struct inference;
 struct inference *inference_create(const struct supernet *net, const struct path *path,
                                    int batch);
 void inference_free(struct inference *inference); /* NULL is allowed */
+/* Another path of the same supernet from now on. */
+void inference_choose(struct inference *inference, const struct path *path);
 void inference_refresh(struct inference *inference);
 
 /*
@@ -28,12 +30,11 @@ const struct head_tensors *inference_run(struct inference *inference, int n,
                                          const float *images, const int *labels);
 
 /*
- * The parts by themselves, for timing: what comes in are the numbers that happen to be
- * there. Blocks are numbered along the path, fixed ones first.
+ * The same, and how long each part took: seconds[0] the stem, then the path's blocks,
+ * fixed ones first, and last head, pooling and classifier: inference_parts() of them.
  */
-int inference_blocks(const struct inference *inference);
-void inference_run_stem(struct inference *inference, int n, const float *images);
-void inference_run_block(struct inference *inference, int block, int n);
-void inference_run_head(struct inference *inference, int n); /* with the classifier */
+int inference_parts(const struct inference *inference);
+const struct head_tensors *inference_run_timed(struct inference *inference, int n,
+                                               const float *images, double *seconds);
 
 #endif

@@ -168,30 +168,57 @@ static void any_number_of_threads_gives_the_same_bits(void **state)
     for_each_path(check_threads);
 }
 
-/* Timing runs each part on whatever is in memory; it must fit in, and leave a whole run
- * as it was. */
-static void check_parts(struct supernet *net, const struct path *path,
+static void check_timed(struct supernet *net, const struct path *path,
                         const struct batch *batch)
 {
+    enum { PARTS_MAX = CHAIN_MAX + 2 };
+    double seconds[PARTS_MAX];
+    size_t bytes = IMAGES * channels_padded(net->space.classes) * sizeof(float);
+    float *logits = memory_zeroed(bytes, 1);
     struct inference *inference = inference_create(net, path, IMAGES);
-    double before =
-        inference_run(inference, IMAGES, batch->images, batch->labels)->loss[2];
-    assert_int_equal(inference_blocks(inference),
-                     net->space.n_fixed + net->space.n_layers);
-    inference_run_stem(inference, IMAGES, batch->images);
-    for (int i = 0; i < inference_blocks(inference); i++)
-        inference_run_block(inference, i, IMAGES);
-    inference_run_head(inference, IMAGES);
-    assert_float_equal(
-        inference_run(inference, IMAGES, batch->images, batch->labels)->loss[2], before,
-        0);
+    memcpy(logits, inference_run(inference, IMAGES, batch->images, NULL)->logits,
+           bytes);
+    int parts = inference_parts(inference);
+    assert_int_equal(parts, 1 + net->space.n_fixed + net->space.n_layers + 1);
+    for (int i = 0; i < PARTS_MAX; i++)
+        seconds[i] = -1;
+    assert_memory_equal(
+        inference_run_timed(inference, IMAGES, batch->images, seconds)->logits, logits,
+        bytes);
+    for (int i = 0; i < PARTS_MAX; i++)
+        assert_true(i < parts ? seconds[i] >= 0 : seconds[i] < 0);
     inference_free(inference);
+    free(logits);
 }
 
-static void each_part_can_run_by_itself(void **state)
+static void timing_gives_a_time_to_every_part_and_the_same_result(void **state)
 {
     (void)state;
-    for_each_path(check_parts);
+    for_each_path(check_timed);
+}
+
+/* From a narrow path to wider ones, whose BN needs more room, and back. */
+static void another_path_gives_what_it_gives_by_itself(void **state)
+{
+    (void)state;
+    static const int order[] = {1, 0, 2, 1};
+    struct space_config config = config_of(false);
+    struct supernet *net = drawn_net(&config);
+    struct batch batch = drawn_batch(&config, IMAGES);
+    struct path first = path_of(net, texts[1]);
+    struct inference *inference = inference_create(net, &first, IMAGES);
+    for (int i = 0; i < 4; i++) {
+        struct path path = path_of(net, texts[order[i]]);
+        struct inference *alone = inference_create(net, &path, IMAGES);
+        inference_choose(inference, &path);
+        assert_float_equal(
+            inference_run(inference, IMAGES, batch.images, batch.labels)->loss[1],
+            inference_run(alone, IMAGES, batch.images, batch.labels)->loss[1], 0);
+        inference_free(alone);
+    }
+    inference_free(inference);
+    batch_release(&batch);
+    supernet_free(net);
 }
 
 int main(void)
@@ -201,7 +228,8 @@ int main(void)
         cmocka_unit_test(an_image_does_not_depend_on_the_others_of_its_batch),
         cmocka_unit_test(new_statistics_count_after_a_refresh),
         cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
-        cmocka_unit_test(each_part_can_run_by_itself),
+        cmocka_unit_test(timing_gives_a_time_to_every_part_and_the_same_result),
+        cmocka_unit_test(another_path_gives_what_it_gives_by_itself),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("inference", tests, NULL, NULL);
