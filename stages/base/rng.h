@@ -22,6 +22,7 @@ enum rng_purpose {
     RNG_SEARCH = 8,      /* NSGA-II; epoch = generation */
     RNG_DROPOUT = 9,
     RNG_BOOTSTRAP = 10,
+    RNG_LATENCY = 20, /* paths that are timed */
     RNG_TEST = 1000, /* tests */
 };
 

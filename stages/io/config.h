@@ -127,6 +127,11 @@ struct search_config {
     int random_paths;      /* budget of "random" */
 };
 
+struct latency_config {
+    const char *table; /* a table in ProxylessNAS's form; "none" = measure */
+    int batch, threads, repetitions, networks;
+};
+
 struct checkpoint_config {
     double seconds; /* a checkpoint at least this often */
     int steps;      /* and every so many steps; 0 = by time alone */
@@ -144,6 +149,7 @@ struct config {
     struct warmup_config warmup;
     struct greedy_config greedy;
     struct search_config search;
+    struct latency_config latency;
     struct checkpoint_config checkpoint;
 };
 

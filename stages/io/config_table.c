@@ -74,17 +74,16 @@ static const struct setting rows[] = {
                "The image: height, width, channels."),
     {ROW(space.classes, kind_integer, "1000"), .required = true, .least = 2,
      .most = COUNT_MAX, .use = USE_ALL, .help = "Classes to tell apart."},
-    WORD(space.activation, "relu", ACTIVATIONS, USE_NETWORKS,
+    WORD(space.activation, "relu", ACTIVATIONS, USE_SPACE,
          "The activation inside the blocks."),
-    SECTION("space.stem", USE_NETWORKS, "The first convolution."),
-    INTEGER(space.stem.channels, "32", 1, 65536, USE_NETWORKS,
+    SECTION("space.stem", USE_SPACE, "The first convolution."),
+    INTEGER(space.stem.channels, "32", 1, 65536, USE_SPACE,
             "Its output channels (paper: 32)."),
-    {ROW(space.stem.kernel, kind_kernel, "3"), .use = USE_NETWORKS,
-     .help = "Its kernel."},
-    INTEGER(space.stem.stride, "2", 1, 2, USE_NETWORKS, "Its stride (paper: 2)."),
-    WORD(space.stem.activation, "\"\"", " " ACTIVATIONS, USE_NETWORKS,
+    {ROW(space.stem.kernel, kind_kernel, "3"), .use = USE_SPACE, .help = "Its kernel."},
+    INTEGER(space.stem.stride, "2", 1, 2, USE_SPACE, "Its stride (paper: 2)."),
+    WORD(space.stem.activation, "\"\"", " " ACTIVATIONS, USE_SPACE,
          "The activation after it; \"\" = the blocks'."),
-    SPACE_LIST("space.fixed", kind_fixed, "[]", false, USE_NETWORKS,
+    SPACE_LIST("space.fixed", kind_fixed, "[]", false, USE_SPACE,
                "Blocks between the stem and the layers that choose, for example "
                "[{op: k3e1, channels: 16, repeat: 1, stride: 1}]."),
     SPACE_LIST(
@@ -93,30 +92,30 @@ static const struct setting rows[] = {
         "stride: 2}, {channels: 80, repeat: 4, stride: 2}, {channels: 96, "
         "repeat: 4, stride: 1}, {channels: 192, repeat: 4, stride: 2}, "
         "{channels: 320, repeat: 1, stride: 1}]",
-        true, USE_NETWORKS,
+        true, USE_SPACE,
         "The layers that choose, stage by stage; the stride is the first layer's, "
         "repeat and stride are 1 if not given. At most 64 layers in all."),
     SPACE_LIST(
         "space.choices", kind_choices, "[k3e3, k3e6, k5e3, k5e6, k7e3, k7e6, id]", true,
-        USE_NETWORKS,
+        USE_SPACE,
         "What each layer chooses from. kKeE is an inverted bottleneck with a K x K "
         "depthwise kernel and expansion E, kKeEs one with "
         "squeeze-and-excitation, id passes through. Or by factors: {kernels: [3, "
         "5, 7], expansions: [3, 6], squeeze_excite: [false], identity: true}."),
-    SECTION("space.squeeze_excite", USE_NETWORKS,
+    SECTION("space.squeeze_excite", USE_SPACE,
             "Squeeze-and-excitation, in the blocks that have it."),
-    NUMBER(space.squeeze_excite.ratio, "0.25", 0.001, 8, USE_NETWORKS,
+    NUMBER(space.squeeze_excite.ratio, "0.25", 0.001, 8, USE_SPACE,
            "Its inner width as a share of the width below (paper: 0.25)."),
-    WORD(space.squeeze_excite.of, "expanded", "expanded input", USE_NETWORKS,
+    WORD(space.squeeze_excite.of, "expanded", "expanded input", USE_SPACE,
          "The width that the ratio is of: the block's expanded one or its input's."),
-    WORD(space.squeeze_excite.activation, "hswish", ACTIVATIONS, USE_NETWORKS,
+    WORD(space.squeeze_excite.activation, "hswish", ACTIVATIONS, USE_SPACE,
          "The activation between its two convolutions."),
-    WORD(space.squeeze_excite.gate, "hsigmoid", "hsigmoid sigmoid", USE_NETWORKS,
+    WORD(space.squeeze_excite.gate, "hsigmoid", "hsigmoid sigmoid", USE_SPACE,
          "The function that makes the gate."),
-    SECTION("space.head", USE_NETWORKS, "The last 1x1 convolution, before pooling."),
-    INTEGER(space.head.channels, "1280", 0, 65536, USE_NETWORKS,
+    SECTION("space.head", USE_SPACE, "The last 1x1 convolution, before pooling."),
+    INTEGER(space.head.channels, "1280", 0, 65536, USE_SPACE,
             "Its output channels (paper: 1280); 0 = there is none."),
-    WORD(space.head.activation, "\"\"", " " ACTIVATIONS, USE_NETWORKS,
+    WORD(space.head.activation, "\"\"", " " ACTIVATIONS, USE_SPACE,
          "The activation after it; \"\" = the blocks'."),
 
     SECTION("supernet", USE_TRAINING,
@@ -205,6 +204,8 @@ static const struct setting rows[] = {
            "Most multiply-adds of a path."),
     NUMBER(search.constraints.params, "0", 0, 1e18, USE_SEARCH,
            "Most parameters of a path."),
+    NUMBER(search.constraints.latency_ms, "0", 0, 1e9, USE_SEARCH,
+           "Longest time of a path by latency.h5 (see latency), in milliseconds."),
     WORD(search.bn, "recalibrate", "batch recalibrate", USE_SEARCH,
          "Batch normalisation while a path is judged: statistics of the batch itself, "
          "or "
@@ -217,6 +218,20 @@ static const struct setting rows[] = {
             "Images at a time while a path is judged."),
     INTEGER(search.random_paths, "1000", 1, IMAGES_MAX, USE_SEARCH,
             "Paths that `random` judges (paper: 1000)."),
+
+    SECTION("latency", USE_LATENCY,
+            "The time that each part of a network takes: on this processor, or by a "
+            "table."),
+    {ROW(latency.table, kind_text, "none"), .use = USE_LATENCY,
+     .help = "A table measured elsewhere, in the form of ProxylessNAS's (YAML); none = "
+             "measure here."},
+    INTEGER(latency.batch, "1", 1, 65536, USE_LATENCY, "Images at once."),
+    INTEGER(latency.threads, "1", 1, 4096, USE_LATENCY,
+            "Threads, whatever the stages have."),
+    INTEGER(latency.repetitions, "20", 1, COUNT_MAX, USE_LATENCY,
+            "Times that each part is measured in each layer; the median counts."),
+    INTEGER(latency.networks, "30", 2, 10000, USE_LATENCY,
+            "Random networks that are measured whole, to judge the sums by."),
 
     SECTION(CONFIG_NEUTRAL_SECTION, USE_NETWORKS,
             "How much work a kill can cost. It changes no result and re-runs nothing."),

@@ -23,12 +23,14 @@ enum setting_use {
     USE_WARMUP = 1 << 1,
     USE_GREEDY = 1 << 2,
     USE_SEARCH = 1 << 3,
+    USE_LATENCY = 1 << 4,
     USE_TRAINING = USE_WARMUP | USE_GREEDY,
     USE_NETWORKS = USE_TRAINING | USE_SEARCH,
-    USE_ALL = USE_PREPARE | USE_NETWORKS,
+    USE_SPACE = USE_NETWORKS | USE_LATENCY,
+    USE_ALL = USE_PREPARE | USE_SPACE,
 };
 
-enum { SETTING_STAGES = 4 };
+enum { SETTING_STAGES = 5 };
 /* Names in the order of the bits above, then NULL. */
 extern const char *const setting_stages[SETTING_STAGES + 1];
 /* The bit of a stage's name; 0 if there is none of that name. */
