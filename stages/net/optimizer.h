@@ -1,6 +1,6 @@
 /*
- * optimizer.h - stochastic gradient descent with Nesterov momentum, and the learning
- * rate of each step.
+ * optimizer.h - how weights move: stochastic gradient descent with Nesterov momentum,
+ * RMSProp, and the learning rate of each step.
  */
 #ifndef NET_OPTIMIZER_H
 #define NET_OPTIMIZER_H
@@ -8,9 +8,19 @@
 #include "net/supernet.h"
 
 /*
- * Cosine from `learning_rate` to 0 over `steps` steps of warm-up and greedy together,
- * after a linear rise over the first `lr_ramp` steps. step counts from 0.
+ * A linear rise over the first `ramp` steps, to `rate`; then a cosine that reaches 0
+ * after `steps` steps in all, or (every > 0) steps down: `factor` times less each
+ * `every` steps, counted from the ramp's end.
  */
+struct rate_schedule {
+    double rate;
+    long ramp, steps;
+    double factor, every; /* `every` need not be whole: so many epochs */
+};
+/* step counts from 0. */
+double rate_at(const struct rate_schedule *schedule, long step);
+
+/* The rate of warm-up and greedy, which share one cosine. */
 double learning_rate_at(const struct supernet_config *config, long step);
 
 /*
@@ -21,5 +31,19 @@ double learning_rate_at(const struct supernet_config *config, long step);
  */
 void sgd_step(struct supernet *net, const struct path *path, const float *gradients,
               double rate, double momentum, double weight_decay);
+
+/*
+ * The same with RMSProp in TensorFlow's form: with d = g + weight_decay*w,
+ *   s = decay*s + (1 - decay)*d*d;  v = momentum*v + rate*d / sqrt(s + epsilon);
+ *   w -= v.
+ * Epsilon stands inside the root, and the rate goes into the momentum: a change of the
+ * rate does not touch what is in there already. (PyTorch's own RMSprop has both the
+ * other way.) mean_square: s, laid out as the weights; 1 everywhere at the start.
+ */
+struct rmsprop {
+    double rate, decay, momentum, epsilon, weight_decay;
+};
+void rmsprop_step(struct supernet *net, const struct path *path, float *mean_square,
+                  const float *gradients, const struct rmsprop *settings);
 
 #endif
