@@ -123,6 +123,11 @@ void block_init(struct block *block, const char *name, const struct space *space
     block->end = weights->floats;
 }
 
+bool block_is_built(const struct block *block)
+{
+    return *block->name;
+}
+
 /* Shapes. */
 
 static struct shape shape_in(const struct block *b, int n)

@@ -47,6 +47,8 @@ void block_init(struct block *block, const char *name, const struct space *space
                 const struct op *op, const struct block_place *place,
                 const struct block_style *style, struct layout *weights,
                 struct layout *statistics);
+/* False for the place of one that was never built (supernet_create_path()). */
+bool block_is_built(const struct block *block);
 /* One convolution with BN, for stem and head too. shape: of w; inner: see layout_add.
  */
 void conv_bn_init(struct conv_bn *conv, const char *prefix, const char *name, int k,

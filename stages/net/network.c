@@ -139,6 +139,7 @@ void head_pass(const struct supernet *net, int n, const struct source *x,
     struct shape pooled = shape_pooled(net, n);
     struct source read = pooled_source(net, x, t);
     global_pool_forward(pooled, &read, t->pooled);
+    dropout_apply(&t->dropout, n, pooled.c, t->pooled);
     linear_forward(n, pooled.c, net->space.classes, t->pooled, net->weights + net->fc_w,
                    net->weights + net->fc_b, t->logits);
     if (labels)
@@ -295,6 +296,7 @@ static void head_backward(const struct supernet *net, int n, const int *labels,
     linear_backward(n, pooled.c, classes, dlogits, t->head.pooled,
                     net->weights + net->fc_w, gradients + net->fc_w,
                     gradients + net->fc_b, dpooled, scratch);
+    dropout_apply(&t->head.dropout, n, pooled.c, dpooled);
     struct source x = chain_source(net, t, t->chain.n, NULL);
     struct source read = pooled_source(net, &x, &t->head);
     struct sink to_last = relay_sink(net, relay, t, t->chain.n);
@@ -456,7 +458,7 @@ static void plan_place(const struct block *choice, int n_choices, int train, int
     size_t train_most = 0, score_most = 0;
     for (int i = 0; i < n_choices; i++) {
         const struct block *b = &choice[i];
-        if (b->passes)
+        if (b->passes || !block_is_built(b))
             continue;
         if (train) {
             raise_to(&train_most, planned(b, train, true, true) + 16 * TAKE_SLACK);

@@ -8,6 +8,7 @@
 #ifndef NET_NETWORK_H
 #define NET_NETWORK_H
 
+#include "net/dropout.h"
 #include "net/supernet.h"
 
 /* Memory for passes. One at a time uses it. */
@@ -33,8 +34,9 @@ struct head_tensors {
     float *z;
     struct bn_pass bn;
     float *pooled, *logits;
-    double *loss;       /* [n] per image */
-    unsigned char *hit; /* [n] */
+    struct dropout dropout; /* none unless the caller sets it after taking */
+    double *loss;           /* [n] per image */
+    unsigned char *hit;     /* [n] */
 };
 
 /* Everything that a training pass keeps for backward. */

@@ -56,7 +56,9 @@ static void classifier_init(struct supernet *net)
     net->fc_b = b->offset;
 }
 
-static void blocks_init(struct supernet *net, const struct space_config *config)
+/* only: the path whose blocks are built; NULL: all of them. */
+static void blocks_init(struct supernet *net, const struct space_config *config,
+                        const struct path *only)
 {
     const struct space *s = &net->space;
     struct block_style style = style_of(config);
@@ -65,6 +67,8 @@ static void blocks_init(struct supernet *net, const struct space_config *config)
     for (int l = 0; l < s->n_layers; l++)
         for (int o = 0; o < s->n_ops; o++) {
             char name[LAYOUT_NAME_SIZE];
+            if (only && only->op[l] != o)
+                continue;
             snprintf(name, sizeof(name), "layer%02d/%s", l, s->op[o].token);
             block_init(&net->layer[l * s->n_ops + o], name, s, &s->op[o], &s->layer[l],
                        &style, &net->weight_layout, &net->statistic_layout);
@@ -86,10 +90,12 @@ static void shared_init(struct supernet *net, const struct space_config *config)
     net->shared_end = net->weight_layout.floats;
 }
 
-struct supernet *supernet_create(const struct space_config *config, uint64_t seed)
+static struct supernet *create(const struct space_config *config,
+                               const struct path *only, uint64_t seed)
 {
     struct supernet *net = memory_zeroed(1, sizeof(*net));
     space_init(&net->space, config);
+    BUG_IF(only && only->n != net->space.n_layers);
     cost_table_init(&net->cost, &net->space);
     enum activation act = activation_from_name(config->activation);
     net->stem_act = activation_or(config->stem.activation, act);
@@ -98,7 +104,7 @@ struct supernet *supernet_create(const struct space_config *config, uint64_t see
     net->stem_stored =
         block_keeps_shape(s->n_fixed ? &s->fixed[0].place : &s->layer[0]);
     shared_init(net, config);
-    blocks_init(net, config);
+    blocks_init(net, config, only);
     size_t weights = net->weight_layout.floats,
            statistics = net->statistic_layout.floats;
     net->arena =
@@ -110,6 +116,17 @@ struct supernet *supernet_create(const struct space_config *config, uint64_t see
     layout_initialise(&net->statistic_layout, seed, net->statistics);
     memset(net->momentum, 0, weights * sizeof(float));
     return net;
+}
+
+struct supernet *supernet_create(const struct space_config *config, uint64_t seed)
+{
+    return create(config, NULL, seed);
+}
+
+struct supernet *supernet_create_path(const struct space_config *config,
+                                      const struct path *path, uint64_t seed)
+{
+    return create(config, path, seed);
 }
 
 void supernet_free(struct supernet *net)
@@ -130,6 +147,14 @@ const struct block *supernet_block(const struct supernet *net, int layer, int op
     return &net->layer[layer * net->space.n_ops + op];
 }
 
+static const struct block *path_block(const struct supernet *net,
+                                      const struct path *path, int layer)
+{
+    const struct block *b = supernet_block(net, layer, path->op[layer]);
+    BUG_IF(!block_is_built(b));
+    return b;
+}
+
 struct net_values supernet_values(const struct supernet *net)
 {
     return (struct net_values){net->weights, net->statistics};
@@ -143,7 +168,7 @@ void supernet_chain(const struct supernet *net, const struct path *path,
     for (int i = 0; i < net->space.n_fixed; i++)
         chain->block[chain->n++] = &net->fixed[i];
     for (int l = 0; l < path->n; l++)
-        chain->block[chain->n++] = supernet_block(net, l, path->op[l]);
+        chain->block[chain->n++] = path_block(net, path, l);
 }
 
 int supernet_path_ranges(const struct supernet *net, const struct path *path,
@@ -153,7 +178,7 @@ int supernet_path_ranges(const struct supernet *net, const struct path *path,
     ranges[n++] = (struct path_range){0, net->shared_end, 0};
     size_t at = net->shared_end;
     for (int l = 0; l < path->n; l++) {
-        const struct block *b = supernet_block(net, l, path->op[l]);
+        const struct block *b = path_block(net, path, l);
         ranges[n++] = (struct path_range){b->begin, b->end, at};
         at += b->end - b->begin;
     }

@@ -34,6 +34,10 @@ struct supernet {
 
 /* Builds it with its initial weights; seed from the config. */
 struct supernet *supernet_create(const struct space_config *config, uint64_t seed);
+/* One path of the space as a network of its own: there are weights for its blocks and
+ * no others. It is a supernet of which only this path may be asked (BUG otherwise). */
+struct supernet *supernet_create_path(const struct space_config *config,
+                                      const struct path *path, uint64_t seed);
 void supernet_free(struct supernet *net); /* NULL is allowed */
 
 const struct block *supernet_block(const struct supernet *net, int layer, int op);

@@ -9,12 +9,13 @@
 
 struct train_step train_step_at(const struct supernet_config *config, long step)
 {
-    return (struct train_step){step,
-                               learning_rate_at(config, step),
-                               config->momentum,
-                               config->weight_decay,
-                               config->label_smoothing,
-                               config->bn_momentum};
+    return (struct train_step){.step = step,
+                               .rate = learning_rate_at(config, step),
+                               .momentum = config->momentum,
+                               .weight_decay = config->weight_decay,
+                               .label_smoothing = config->label_smoothing,
+                               .bn_momentum = config->bn_momentum,
+                               .section = "supernet"};
 }
 
 static _Noreturn void die_not_finite(const struct supernet *net,
@@ -27,19 +28,19 @@ static _Noreturn void die_not_finite(const struct supernet *net,
     if (!network_first_not_finite(net, tensors, place, sizeof(place)))
         snprintf(place, sizeof(place), "classifier");
     die("step %ld: the loss is %g, expected a finite number; first not finite in '%s'; "
-        "path '%s'; learning rate %g; lower 'supernet.learning_rate' or raise "
-        "'supernet.lr_ramp'",
-        step->step, loss, place, text, step->rate);
+        "path '%s'; learning rate %g; lower '%s.learning_rate' or raise '%s.lr_ramp'",
+        step->step, loss, place, text, step->rate, step->section, step->section);
 }
 
-struct train_result train_path(struct supernet *net, const struct path *path,
-                               const struct train_step *step, int n,
-                               const float *images, const int *labels,
-                               struct workspace *workspace)
+struct train_result train_gradients(struct supernet *net, const struct path *path,
+                                    const struct train_step *step, int n,
+                                    const float *images, const int *labels,
+                                    struct workspace *workspace)
 {
     size_t mark = arena_mark(workspace->tensors);
     struct network_tensors tensors;
     network_take(net, path, n, workspace->tensors, &tensors);
+    tensors.head.dropout = step->dropout;
     network_forward(net, n, images, labels, step->label_smoothing, &tensors,
                     workspace->scratch);
     struct train_result result = {0};
@@ -52,8 +53,18 @@ struct train_result train_path(struct supernet *net, const struct path *path,
     network_backward(net, path, n, images, labels, step->label_smoothing, &tensors,
                      workspace);
     network_update_statistics(net, n, step->bn_momentum, &tensors);
+    arena_release(workspace->tensors, mark);
+    return result;
+}
+
+struct train_result train_path(struct supernet *net, const struct path *path,
+                               const struct train_step *step, int n,
+                               const float *images, const int *labels,
+                               struct workspace *workspace)
+{
+    struct train_result result =
+        train_gradients(net, path, step, n, images, labels, workspace);
     sgd_step(net, path, workspace->gradients, step->rate, step->momentum,
              step->weight_decay);
-    arena_release(workspace->tensors, mark);
     return result;
 }

@@ -12,6 +12,8 @@ struct train_step {
     long step;   /* for messages, and for the learning rate */
     double rate; /* learning rate */
     double momentum, weight_decay, label_smoothing, bn_momentum;
+    struct dropout dropout;
+    const char *section; /* of the config: whose settings a message names */
 };
 
 struct train_result {
@@ -23,8 +25,16 @@ struct train_result {
 struct train_step train_step_at(const struct supernet_config *config, long step);
 
 /*
- * Dies when the loss is not finite, naming step, path and the layer where the numbers
- * first went wrong; the weights are still those before the step then.
+ * Forward and backward: the path's gradients into workspace->gradients; its running
+ * statistics move, its weights do not. Dies when the loss is not finite, naming step,
+ * path and the layer where the numbers first went wrong.
+ */
+struct train_result train_gradients(struct supernet *net, const struct path *path,
+                                    const struct train_step *step, int n,
+                                    const float *images, const int *labels,
+                                    struct workspace *workspace);
+
+/* The same, and the update; when it dies, the weights are still those before the step.
  */
 struct train_result train_path(struct supernet *net, const struct path *path,
                                const struct train_step *step, int n,

@@ -1,4 +1,5 @@
 #include <omp.h>
+#include <signal.h>
 
 #include "base/die.h"
 #include "unit/child.h"
@@ -65,6 +66,55 @@ static void the_ranges_of_a_path_hold_its_parameters_and_no_others(void **state)
     assert_int_equal(at, floats);
     assert_int_equal(params, cost_of_path(&net->cost, &path).params);
     supernet_free(net);
+}
+
+static void a_path_by_itself_has_its_own_weights_and_no_others(void **state)
+{
+    (void)state;
+    struct space_config config = config_of_subject();
+    struct supernet *whole = supernet_create(&config, 3);
+    struct path path = path_of(whole, "k5e6s id k3e1 k3e3");
+    struct supernet *net = supernet_create_path(&config, &path, 3);
+    int64_t total = 0;
+    size_t floats;
+    for (int i = 0; i < net->weight_layout.n; i++) {
+        const struct layout_array *a = &net->weight_layout.array[i];
+        total += (int64_t)layout_dense_floats(a);
+        int in_whole = 0;
+        for (int j = 0; j < whole->weight_layout.n; j++)
+            in_whole += strcmp(whole->weight_layout.array[j].name, a->name) == 0;
+        assert_int_equal(in_whole, 1);
+    }
+    assert_int_equal(total, cost_of_path(&whole->cost, &path).params);
+    supernet_path_ranges(net, &path, (struct path_range[SPACE_LAYERS_MAX + 1]){{0}},
+                         &floats);
+    assert_int_equal(floats, net->weight_layout.floats);
+    assert_int_equal(supernet_gradient_floats(net), floats);
+    supernet_free(whole);
+    supernet_free(net);
+}
+
+static int ask_for_another_path(const void *argument)
+{
+    (void)argument;
+    omp_set_num_threads(1); /* a forked child has no other threads */
+    struct space_config config = config_of_subject();
+    struct path path = {.n = 4, .op = {0, 1, 2, 3}}, other = {.n = 4, .op = {0, 1, 1}};
+    struct supernet *net = supernet_create_path(&config, &path, 3);
+    struct chain chain;
+    supernet_chain(net, &path, &chain);
+    puts("its own");
+    fflush(stdout);
+    supernet_chain(net, &other, &chain);
+    return 0;
+}
+
+static void a_path_by_itself_answers_for_no_other(void **state)
+{
+    (void)state;
+    struct child child = child_run(ask_for_another_path, NULL);
+    assert_string_equal(child.out, "its own\n");
+    assert_int_equal(child.signal, SIGABRT);
 }
 
 static void the_largest_path_has_the_room_that_is_promised(void **state)
@@ -257,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arrays_add_up_to_the_parameters_of_the_cost_table),
         cmocka_unit_test(the_ranges_of_a_path_hold_its_parameters_and_no_others),
+        cmocka_unit_test(a_path_by_itself_has_its_own_weights_and_no_others),
         cmocka_unit_test(the_largest_path_has_the_room_that_is_promised),
         cmocka_unit_test(convolutions_start_with_the_spread_of_their_fan_out),
         cmocka_unit_test(what_is_saved_by_name_comes_back_bit_for_bit),
@@ -264,6 +315,7 @@ int main(void)
         cmocka_unit_test(what_is_saved_as_it_lies_comes_back_bit_for_bit),
         cmocka_unit_test(arrays_in_a_file_have_their_logical_shape_and_order),
         cmocka_unit_test(a_missing_or_misshapen_array_is_named),
+        cmocka_unit_test(a_path_by_itself_answers_for_no_other),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);

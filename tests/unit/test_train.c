@@ -15,7 +15,8 @@ static const struct train_step usual = {.step = 12,
                                         .momentum = 0.9,
                                         .weight_decay = 1e-3,
                                         .label_smoothing = 0.1,
-                                        .bn_momentum = 0.25};
+                                        .bn_momentum = 0.25,
+                                        .section = "retrain"};
 
 struct subject {
     struct space_config config;
@@ -251,7 +252,8 @@ static void a_loss_that_is_not_finite_names_step_path_and_layer(void **state)
         char expected[256];
         snprintf(expected, sizeof(expected),
                  "step 12: the loss is nan, expected a finite number; first not finite "
-                 "in %s; path 'k5e6s k3e3 id k5e6s'; learning rate 0.05",
+                 "in %s; path 'k5e6s k3e3 id k5e6s'; learning rate 0.05; lower "
+                 "'retrain.learning_rate' or raise 'retrain.lr_ramp'",
                  poisons[i].place);
         if (child.code != EXIT_FAILED || !strstr(child.err, expected))
             fail_msg("'%s': exit code %d, expected 1; '%s', expected '%s'",
