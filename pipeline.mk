@@ -41,6 +41,8 @@ this_run = --results=$(call quoted,RESULTS) --run=$(call quoted,RUN)
 typed = $(strip $(foreach v,CONFIG RUN SET THREADS VARIANT RESULTS DATA_FOLDER,$(if \
 	$(filter command,$(firstword $(origin $v))),$v=$(call quote,$(value $v)))))
 
+ZOO = $(sort $(wildcard configs/zoo/*.yaml))
+
 ##@ first steps
 .PHONY: help setup build data $(STAGES)
 help: ## this text
@@ -76,10 +78,13 @@ graph: setup-graph ## picture of the stages and their states: results/RUN/graph.
 	+@slurm/graph $(this_run) --make='$(MAKE)'
 
 ##@ developing
-.PHONY: test bench format clean clean-run
+.PHONY: test zoo bench format clean clean-run
 test: setup-test ## every test, or TESTS='FILE ...'; the last line counts them
 	+@$(MAKE) --no-print-directory $(jobs) programs unit-programs
 	@tests/run --build=$(BUILD) $(TESTS)
+zoo: setup-build ## FLOPs and parameters of published networks, counted and reported
+	+@$(MAKE) --no-print-directory $(jobs) $(BUILD)/zoo
+	@$(BUILD)/zoo $(ZOO:%=--network=%)
 bench: setup-build ## measure the kernels and the training step
 	+@$(MAKE) --no-print-directory $(jobs) bench-programs
 	@tests/bench/run --build=$(BUILD) $(this_run)

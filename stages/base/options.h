@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_TEXTS, OPTION_COUNT };
-enum { OPTION_TEXTS_MAX = 16 };
+enum { OPTION_TEXTS_MAX = 128 };
 
 struct option_texts {
     int n;

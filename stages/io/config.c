@@ -78,8 +78,6 @@ static void take_stage(struct loading *loading, const struct reader *reader,
                                   .kind = &kind_word,
                                   .words = words,
                                   .offset = offsetof(struct config, stage)};
-    loading->use = USE_ALL;
-    loading->owned->config.stage = "";
     for (int i = 0; tree->kind == YAML_TREE_MAPPING && i < tree->n; i++) {
         if (strcmp(tree->key[i]->text, "stage") != 0)
             continue;
@@ -165,7 +163,8 @@ static void load(struct loading *loading, const char *path,
     struct yaml_tree *tree = parse_file(loading, file);
     if (!tree)
         return;
-    take_stage(loading, &reader, tree);
+    if (loading->use == USE_ALL)
+        take_stage(loading, &reader, tree);
     settings_read(&reader, &config_table, "", loading->use, tree,
                   &loading->owned->config, loading->owned->filled);
     for (int i = 0; i < n_overrides; i++)
@@ -180,10 +179,13 @@ static void load(struct loading *loading, const char *path,
     yaml_tree_free(tree);
 }
 
-struct config *config_read(const char *path, const char *const *overrides,
-                           int n_overrides, char **problems)
+static struct config *read_for(unsigned use, const char *path,
+                               const char *const *overrides, int n_overrides,
+                               char **problems)
 {
-    struct loading loading = {.owned = memory_zeroed(1, sizeof *loading.owned)};
+    struct loading loading = {.owned = memory_zeroed(1, sizeof *loading.owned),
+                              .use = use};
+    loading.owned->config.stage = "";
     problems_init(&loading.problems);
     load(&loading, path, overrides, n_overrides);
     *problems = NULL;
@@ -195,15 +197,33 @@ struct config *config_read(const char *path, const char *const *overrides,
     return NULL;
 }
 
+struct config *config_read(const char *path, const char *const *overrides,
+                           int n_overrides, char **problems)
+{
+    return read_for(USE_ALL, path, overrides, n_overrides, problems);
+}
+
+static struct config *config_or_exit(struct config *config, const char *problems)
+{
+    if (config)
+        return config;
+    fputs(problems, stderr);
+    exit(EXIT_ASKED_WRONG);
+}
+
 struct config *config_load(const char *path, const char *const *overrides,
                            int n_overrides)
 {
     char *problems;
     struct config *config = config_read(path, overrides, n_overrides, &problems);
-    if (config)
-        return config;
-    fputs(problems, stderr);
-    exit(EXIT_ASKED_WRONG);
+    return config_or_exit(config, problems);
+}
+
+struct config *config_load_network(const char *path)
+{
+    char *problems;
+    struct config *config = read_for(USE_NETWORK, path, NULL, 0, &problems);
+    return config_or_exit(config, problems);
 }
 
 void config_free(struct config *config)
@@ -407,9 +427,10 @@ static void write_reference_row(FILE *out, const struct setting *setting,
     if (setting->kind) {
         char *expects = setting_expects(setting),
              *users = setting_stage_names(setting->use, ", ");
-        char *facts = memory_format("%c%s%s. Used by %s.", expects[0] - 'a' + 'A',
-                                    expects + 1, setting->required ? "; required" : "",
-                                    setting->use == USE_ALL ? "every stage" : users);
+        char *facts =
+            memory_format("%c%s%s. Used by %s.", expects[0] - 'a' + 'A', expects + 1,
+                          setting->required ? "; required" : "",
+                          (setting->use & USE_ALL) == USE_ALL ? "every stage" : users);
         write_comment(out, indent, facts);
         free(facts);
         free(users);
@@ -427,8 +448,13 @@ void config_write_reference(FILE *out)
         "# A setting that is required has no default: what stands here is an example.\n"
         "# Together they make a search on ImageNet like the paper's.\n\n",
         out);
-    for (int i = 0; i < config_table.n; i++)
-        write_reference_row(out, &config_table.row[i],
-                            i ? config_table.row[i - 1].name : "", &owned.config);
+    const char *before = "";
+    for (int i = 0; i < config_table.n; i++) {
+        const struct setting *setting = &config_table.row[i];
+        if (!(setting->use & USE_ALL)) /* of a network's own file */
+            continue;
+        write_reference_row(out, setting, before, &owned.config);
+        before = setting->name;
+    }
     texts_release(&owned.texts);
 }

@@ -43,6 +43,7 @@ struct space_stage_config {
 struct fixed_config {
     char op[CONFIG_TOKEN_SIZE]; /* a token: k3e1 */
     int channels, repeat, stride;
+    const char *activation; /* "" = the blocks' */
 };
 
 struct space_config {
@@ -132,6 +133,16 @@ struct latency_config {
     int batch, threads, repetitions, networks;
 };
 
+/* One network, in a file of its own. */
+struct network_config {
+    const char *name;
+    const char *path; /* a token for each layer, blanks between */
+    const char *source;
+    struct {
+        double flops, params, top1, top5; /* 0 = not known; accuracies in percent */
+    } reported;
+};
+
 struct checkpoint_config {
     double seconds; /* a checkpoint at least this often */
     int steps;      /* and every so many steps; 0 = by time alone */
@@ -150,6 +161,7 @@ struct config {
     struct greedy_config greedy;
     struct search_config search;
     struct latency_config latency;
+    struct network_config network;
     struct checkpoint_config checkpoint;
 };
 
@@ -163,6 +175,8 @@ struct config *config_load(const char *path, const char *const *overrides,
 /* The same for a caller who goes on: NULL with the problems' text, which it frees. */
 struct config *config_read(const char *path, const char *const *overrides,
                            int n_overrides, char **problems);
+/* The file of one network: its sections `network` and `space`, and no other. */
+struct config *config_load_network(const char *path);
 void config_free(struct config *config); /* NULL is allowed */
 
 /*

@@ -28,6 +28,8 @@ enum setting_use {
     USE_NETWORKS = USE_TRAINING | USE_SEARCH,
     USE_SPACE = USE_NETWORKS | USE_LATENCY,
     USE_ALL = USE_PREPARE | USE_SPACE,
+    /* Not a stage: the file of one network (config_load_network). */
+    USE_NETWORK = 1 << 30,
 };
 
 enum { SETTING_STAGES = 5 };

@@ -133,7 +133,7 @@ static const struct setting_kind kind_token = {"an operation such as k3e6", read
         .use = USE_ALL                                                                 \
     }
 
-enum { FIXED_ROWS = 4, STAGE_ROWS = 3 };
+enum { FIXED_ROWS = 5, STAGE_ROWS = 3 };
 
 static const struct setting fixed_rows[FIXED_ROWS] = {
     {.name = "op",
@@ -144,6 +144,12 @@ static const struct setting fixed_rows[FIXED_ROWS] = {
     ITEM_INTEGER(fixed_config, channels, NULL, true, 1, CHANNELS_MAX),
     ITEM_INTEGER(fixed_config, repeat, "1", false, 1, CONFIG_LAYERS_MAX),
     ITEM_INTEGER(fixed_config, stride, "1", false, 1, 2),
+    {.name = "activation",
+     .kind = &kind_word,
+     .offset = offsetof(struct fixed_config, activation),
+     .value = "\"\"",
+     .words = " relu relu6 hswish swish",
+     .use = USE_ALL},
 };
 static const struct settings fixed_settings = {fixed_rows, FIXED_ROWS};
 
@@ -403,12 +409,11 @@ static void write_choices(FILE *out, const struct setting *setting, const void *
     fputs("]", out);
 }
 
-const struct setting_kind kind_input = {"a list [height, width, channels]", read_input,
-                                        write_input},
-                          kind_fixed = {"a list of {op, channels, repeat, stride}",
-                                        read_fixed, write_fixed},
-                          kind_stages = {"a list of {channels, repeat, stride}",
-                                         read_stages, write_stages},
-                          kind_choices = {"a list of operations, or {kernels, "
-                                          "expansions, squeeze_excite, identity}",
-                                          read_choices, write_choices};
+const struct setting_kind
+    kind_input = {"a list [height, width, channels]", read_input, write_input},
+    kind_fixed = {"a list of {op, channels, repeat, stride, activation}", read_fixed,
+                  write_fixed},
+    kind_stages = {"a list of {channels, repeat, stride}", read_stages, write_stages},
+    kind_choices = {"a list of operations, or {kernels, "
+                    "expansions, squeeze_excite, identity}",
+                    read_choices, write_choices};

@@ -75,13 +75,24 @@ static void blocks_init(struct supernet *net, const struct space_config *config,
         }
 }
 
+/* The item of the config that fixed block i comes from. */
+static const struct fixed_config *fixed_item(const struct space_config *config, int i)
+{
+    const struct fixed_config *item = config->fixed;
+    for (; i >= item->repeat; item++)
+        i -= item->repeat;
+    return item;
+}
+
 static void shared_init(struct supernet *net, const struct space_config *config)
 {
     struct block_style style = style_of(config);
+    enum activation act = style.act;
     stem_init(net);
     for (int i = 0; i < net->space.n_fixed; i++) {
         char name[LAYOUT_NAME_SIZE];
         snprintf(name, sizeof(name), "shared/fixed%02d", i);
+        style.act = activation_or(fixed_item(config, i)->activation, act);
         block_init(&net->fixed[i], name, &net->space, &net->space.fixed[i].op,
                    &net->space.fixed[i].place, &style, &net->weight_layout,
                    &net->statistic_layout);

@@ -37,7 +37,7 @@ static inline struct space_config mobile_config(const char *choices)
         .activation = "relu",
         .stem = {.channels = 32, .kernel = 3, .stride = 2, .activation = ""},
         .n_fixed = 1,
-        .fixed = {{.op = "k3e1", .channels = 16, .repeat = 1, .stride = 1}},
+        .fixed = {{"k3e1", 16, 1, 1, ""}},
         .n_stages = 6,
         .stages =
             {{32, 4, 2}, {40, 4, 2}, {80, 4, 2}, {96, 4, 1}, {192, 4, 2}, {320, 1, 1}},

@@ -21,7 +21,7 @@ static struct space_config config_of(bool bare)
 {
     struct space_config c = tiny_config("k3e3 k5e6s id");
     c.n_fixed = 1;
-    c.fixed[0] = (struct fixed_config){"k3e1", bare ? 6 : 8, 1, 1};
+    c.fixed[0] = (struct fixed_config){"k3e1", bare ? 6 : 8, 1, 1, ""};
     if (bare)
         c.head.channels = 0;
     return c;

@@ -55,7 +55,7 @@ static struct space_config grey_without_head(void)
     c.input[2] = 1;
     c.activation = "relu6";
     c.n_fixed = 1;
-    c.fixed[0] = (struct fixed_config){"k3e1", 9, 1, 1};
+    c.fixed[0] = (struct fixed_config){"k3e1", 9, 1, 1, ""};
     c.head.channels = 0;
     return c;
 }
@@ -93,8 +93,8 @@ static struct space_config fixed_kept(void)
 {
     struct space_config c = tiny_config("k3e3 k5e3 id");
     c.n_fixed = 2;
-    c.fixed[0] = (struct fixed_config){"k3e1", 6, 2, 1};
-    c.fixed[1] = (struct fixed_config){"k5e3s", 7, 1, 2};
+    c.fixed[0] = (struct fixed_config){"k3e1", 6, 2, 1, ""};
+    c.fixed[1] = (struct fixed_config){"k5e3s", 7, 1, 2, ""};
     return c;
 }
 

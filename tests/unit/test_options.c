@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-enum { WORDS_MAX = 32 };
+enum { WORDS_MAX = OPTION_TEXTS_MAX + 8 };
 
 static const struct program greedy = {
     "greedy",
@@ -137,15 +137,20 @@ static void all_mistakes_are_listed_at_once(void **state)
 static void more_texts_than_there_is_room_are_refused(void **state)
 {
     (void)state;
-    const char *words[] = {NEEDED,    "--in=2",  "--in=3",  "--in=4",  "--in=5",
-                           "--in=6",  "--in=7",  "--in=8",  "--in=9",  "--in=10",
-                           "--in=11", "--in=12", "--in=13", "--in=14", "--in=15",
-                           "--in=16", NULL,      NULL};
+    /* NEEDED has the first one. */
+    const char *needed[] = {NEEDED};
+    enum { FIRST = sizeof needed / sizeof needed[0] };
+    const char *words[FIRST + OPTION_TEXTS_MAX + 1] = {NEEDED};
+    char text[OPTION_TEXTS_MAX][16];
+    for (int i = 0; i < OPTION_TEXTS_MAX - 1; i++) {
+        snprintf(text[i], sizeof text[i], "--in=%d", i + 2);
+        words[FIRST + i] = text[i];
+    }
     assert_int_equal(child_run(parse, words).code, 0);
-    words[sizeof words / sizeof words[0] - 2] = "--in=17";
+    words[FIRST + OPTION_TEXTS_MAX - 1] = "--in=last";
     struct child child = child_run(parse, words);
     assert_int_equal(child.code, 2);
-    assert_non_null(strstr(child.err, "--in=17 is one too many, at most 16"));
+    assert_non_null(strstr(child.err, "--in=last is one too many, at most 128"));
 }
 
 /* Needs two inputs; what is not given keeps its value. */

@@ -20,7 +20,7 @@ static struct space_config config_of_subject(void)
 {
     struct space_config c = tiny_config("k3e3 k5e6s id");
     c.n_fixed = 1;
-    c.fixed[0] = (struct fixed_config){"k3e1", 8, 1, 1};
+    c.fixed[0] = (struct fixed_config){"k3e1", 8, 1, 1, ""};
     c.n_stages = 3;
     c.stages[0] = (struct space_stage_config){10, 1, 2};
     c.stages[1] = (struct space_stage_config){10, 1, 1};

@@ -121,8 +121,8 @@ static void fixed_blocks_repeat_with_the_stride_on_the_first(void **state)
     (void)state;
     struct space_config config = mobile_config(plain_choices);
     config.n_fixed = 2;
-    config.fixed[0] = (struct fixed_config){"k5e3s", 20, 2, 2};
-    config.fixed[1] = (struct fixed_config){"k3e1", 24, 1, 1};
+    config.fixed[0] = (struct fixed_config){"k5e3s", 20, 2, 2, ""};
+    config.fixed[1] = (struct fixed_config){"k3e1", 24, 1, 1, ""};
     struct space space = space_from(config);
     assert_int_equal(space.n_fixed, 3);
     assert_place(&space.fixed[0].place, 112, 32, 56, 20, 2);

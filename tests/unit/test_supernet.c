@@ -13,8 +13,26 @@ static struct space_config config_of_subject(void)
 {
     struct space_config c = tiny_config("k3e3 k5e6s k3e1 id");
     c.n_fixed = 1;
-    c.fixed[0] = (struct fixed_config){"k3e1", 8, 2, 1};
+    c.fixed[0] = (struct fixed_config){"k3e1", 8, 2, 1, ""};
     return c;
+}
+
+/* Two items, the first of two blocks. */
+static void a_fixed_block_may_have_an_activation_of_its_own(void **state)
+{
+    (void)state;
+    struct space_config config = config_of_subject();
+    config.n_fixed = 2;
+    config.fixed[0].activation = "relu6";
+    config.fixed[1] = (struct fixed_config){"k3e3s", 8, 1, 1, ""};
+    config.activation = "hswish";
+    struct supernet *net = drawn_net(&config);
+    assert_int_equal(net->space.n_fixed, 3);
+    assert_int_equal(net->fixed[0].act, ACT_RELU6);
+    assert_int_equal(net->fixed[1].act, ACT_RELU6);
+    assert_int_equal(net->fixed[2].act, ACT_HSWISH);
+    assert_int_equal(supernet_block(net, 0, 0)->act, ACT_HSWISH);
+    supernet_free(net);
 }
 
 static struct supernet *other_net(const struct space_config *config)
@@ -305,6 +323,7 @@ int main(void)
 {
     omp_set_num_threads(1); /* children are forked */
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_fixed_block_may_have_an_activation_of_its_own),
         cmocka_unit_test(arrays_add_up_to_the_parameters_of_the_cost_table),
         cmocka_unit_test(the_ranges_of_a_path_hold_its_parameters_and_no_others),
         cmocka_unit_test(a_path_by_itself_has_its_own_weights_and_no_others),

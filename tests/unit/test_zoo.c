@@ -29,7 +29,9 @@ struct network {
     } around;
     struct space_stage_config stages[CONFIG_SPACE_STAGES_MAX];
     const char *path;
-    struct cost exact;
+    struct {
+        int64_t flops, params;
+    } exact;
     struct {
         const char *flops, *params; /* "": none known */
     } reported;
