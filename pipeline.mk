@@ -20,6 +20,14 @@ SET =
 ## THREADS=N  threads of a stage (default: the processors this process may use)
 THREADS =
 ## VARIANT=release|debug|san  which build runs
+## EXECUTOR=slurm|local  Slurm jobs or this machine (default: Slurm where it answers)
+EXECUTOR =
+## WAIT=1  with Slurm: wait for the jobs, and show how they are doing
+WAIT =
+## JOB='greedy.time=12:00:00 partition=long'  what jobs ask for (see slurm/resources.yaml)
+JOB =
+## SITE=FILE  this cluster's ways (default: slurm/site.yaml, see slurm/site.example.yaml)
+SITE = slurm/site.yaml
 ## RESULTS=FOLDER, DATA_FOLDER=FOLDER  where artifacts go (default: results and data)
 RESULTS = results
 DATA_FOLDER = data
@@ -28,7 +36,6 @@ OUT = $(RESULTS)/$(RUN)
 # Where the settings of the stages are looked up; a dry run has them elsewhere.
 SETTINGS = $(OUT)
 DATA_SETTINGS = $(DATA:.h5=.yaml)
-EXECUTOR := local
 STAGES := warmup greedy search
 
 quote = '$(subst ','\'',$1)'
@@ -38,7 +45,8 @@ quoted = $(call quote,$(call given,$1))
 jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 this_run = --results=$(call quoted,RESULTS) --run=$(call quoted,RUN)
 # The variables that were typed: what to type again after `make search`.
-typed = $(strip $(foreach v,CONFIG RUN SET THREADS VARIANT RESULTS DATA_FOLDER,$(if \
+typed = $(strip $(foreach v,CONFIG RUN SET THREADS VARIANT RESULTS DATA_FOLDER \
+	EXECUTOR JOB SITE,$(if \
 	$(filter command,$(firstword $(origin $v))),$v=$(call quote,$(value $v)))))
 
 ZOO = $(sort $(wildcard configs/zoo/*.yaml))
@@ -62,7 +70,8 @@ data $(STAGES): setup-run
 	+@slurm/run $(dry_run) $(this_run) --goal=$@ --config=$(call quoted,CONFIG) \
 		--set=$(call quoted,SET) --data-folder=$(call quoted,DATA_FOLDER) \
 		--threads=$(call quoted,THREADS) --build=$(BUILD) --typed=$(call quote,$(typed)) \
-		--make='$(MAKE)'
+		--executor=$(call quoted,EXECUTOR) --job=$(call quoted,JOB) --site=$(call quoted,SITE) \
+		$(WAIT:%=--wait) --make='$(MAKE)'
 # Two goals of one run are made one after the other, whatever -j says.
 ifneq ($(filter data $(STAGES),$(MAKECMDGOALS)),)
 .NOTPARALLEL:
@@ -113,7 +122,7 @@ $(OUT)/greedy.h5: $(SETTINGS)/greedy.yaml $(OUT)/warmup.h5 $(DATA)
 $(OUT)/search.h5: $(SETTINGS)/search.yaml $(OUT)/greedy.h5 $(DATA)
 
 because = $(if $(wildcard $@),newer: $(notdir $?),not made yet)
-launch = @slurm/$(EXECUTOR) --run=$(OUT) --because=$(call quote,$(because)) -- $(BUILD)
+launch = @slurm/$(if $(filter slurm,$(EXECUTOR)),submit,local) --run=$(OUT) --because=$(call quote,$(because)) -- $(BUILD)
 threads = $(THREADS:%=--threads=%)
 
 $(DATA): | $(BUILD)/prepare

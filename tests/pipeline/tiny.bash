@@ -23,7 +23,7 @@ tiny_make() {
     done
     ${replace:-} make --no-print-directory BUILD_ROOT="$(dirname "$BUILD")" VARIANT="$(basename "$BUILD")" \
         CONFIG=tests/pipeline/tiny.yaml RESULTS="$BATS_FILE_TMPDIR/results" \
-        DATA_FOLDER="$BATS_FILE_TMPDIR/data" SET="$set" "${words[@]}"
+        DATA_FOLDER="$BATS_FILE_TMPDIR/data" EXECUTOR="${EXECUTOR:-local}" SET="$set" "${words[@]}"
 }
 
 # The digest of an artifact: equal bits, equal digest.

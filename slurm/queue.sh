@@ -1,0 +1,104 @@
+# shellcheck shell=sh disable=SC2034 # what it sets is for those who read it
+# queue.sh - what Slurm's queue has of a run's jobs. Read with `. slurm/queue.sh`.
+#
+# A job makes one artifact, FOLDER/NAME.h5 (an element of a job array, too). Here an
+# artifact goes by its place, FOLDER/NAME; FOLDER/jobs/NAME/ is its submission:
+#   arguments settings.yaml local ...   what runs, copied when it was submitted
+#   name, id    the job's name (in an array, and the index) and number (1235, or 1235_3)
+#   options     sbatch's options, one a line
+#   attempts    how far it was at its last start, and how many starts brought it no further
+#   cancelled   there when a person has cancelled it
+#   ended       exit code and a message, when the job's end is known
+# The queue decides what is in flight; where it does not answer, nobody knows.
+
+# Slurm's own limit is a minute and more.
+queue_seconds=8
+
+# What a shell inside a job, or a person's profile, has set would change what is asked.
+# Accounts and the like that sites tell people to put there stay.
+queue_environment() {
+    for queue_name in $(env | sed -n 's/^\(S[A-Z]*_[A-Z0-9_]*\)=.*/\1/p'); do
+        case $queue_name in
+        SLURM_CONF | SLURM_CLUSTERS | SBATCH_ACCOUNT | SBATCH_PARTITION | SBATCH_QOS) ;;
+        SBATCH_RESERVATION | SBATCH_CONSTRAINT | SBATCH_CLUSTERS) ;;
+        SLURM_* | SBATCH_* | SQUEUE_* | SINFO_* | SACCT_* | SCANCEL_* | SCONTROL_*)
+            unset "$queue_name" ;;
+        esac
+    done
+}
+
+# Fills $queue, one line per job or element of an array: ID|STATE|REASON|NODE|NEEDS|NAME.
+# Where there is no answer it returns 1, and $queue_problem says why.
+queue_ask() {
+    queue_problem=''
+    queue=$(queue_environment
+        timeout "$queue_seconds" squeue -h -r -u "$(id -un)" -t PD,R,CG,CF,S,ST,RQ,SE,RH,SI,SO,RS \
+            -o '%i|%T|%r|%N|%E|%j' 2>&1)
+    queue_code=$?
+    [ $queue_code != 0 ] || return 0
+    queue_problem=$(printf '%s\n' "$queue" | tail -n 1)
+    [ $queue_code != 124 ] || queue_problem="no answer in $queue_seconds seconds"
+    [ $queue_code != 127 ] || queue_problem="there is no squeue"
+    queue=''
+    return 1
+}
+
+queue_folder() { # queue_folder PLACE: its submission
+    case $1 in
+    */*) echo "${1%/*}/jobs/${1##*/}" ;;
+    *) echo "jobs/$1" ;;
+    esac
+}
+# queue_job_name FILE: of the job that makes it. The sum tells folders of one name apart.
+queue_job_name() {
+    queue_path=$(cd "$(dirname "$1")" 2>/dev/null && pwd -P)/${1##*/}
+    queue_sum=$(echo "$queue_path" | cksum)
+    queue_parent=${queue_path%/*}
+    echo "${1##*/}.${queue_parent##*/}.${queue_sum%% *}"
+}
+
+# queue_line PLACE: the line of the job that is to make this artifact, or that does; 1 when
+# there is none in $queue. One that can never start is none.
+queue_line() {
+    queue_place=$(queue_folder "$1")
+    queue_id=$(cat "$queue_place/id" 2>/dev/null)
+    # Killed between sbatch and the note of its number: the name tells.
+    queue_name=''
+    [ -n "$queue_id" ] || queue_name=$(cat "$queue_place/name" 2>/dev/null || queue_job_name "$1")
+    queue_over=''
+    [ ! -e "$queue_place/ended" ] || queue_over=yes
+    printf '%s\n' "$queue" | awk -F'|' -v id="$queue_id" -v name="$queue_name" -v over="$queue_over" '
+        BEGIN {
+            index_wanted = name ~ / / ? "_" substr(name, index(name, " ") + 1) : ""
+            sub(/ .*/, "", name)
+        }
+        $2 == "COMPLETING" && over || $3 == "DependencyNeverSatisfied" { next }
+        {
+            index_found = $1
+            sub(/^[0-9]*/, "", index_found)
+        }
+        id != "" && $1 == id || id == "" && $6 == name && index_found == index_wanted {
+            print
+            found = 1
+            exit
+        }
+        END { exit !found }'
+}
+queue_field() { # queue_field NUMBER LINE
+    echo "$2" | cut -d'|' -f"$1"
+}
+# queue_unsettled PLACE: it was submitted, and no end is known: only the queue can tell.
+queue_unsettled() {
+    queue_place=$(queue_folder "$1")
+    [ -d "$queue_place" ] && [ ! -e "$queue_place/ended" ]
+}
+# queue_followers ID: the jobs that wait for that one, each with all that it waits for.
+queue_followers() {
+    printf '%s\n' "$queue" | awk -F'|' -v id="$1" '
+        {
+            needs = $5
+            gsub(/\([a-z]*\)/, "", needs)
+            if (index("," needs ",", ",afterok:" id ","))
+                print $1, needs
+        }'
+}
