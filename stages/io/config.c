@@ -427,10 +427,11 @@ static void write_reference_row(FILE *out, const struct setting *setting,
     if (setting->kind) {
         char *expects = setting_expects(setting),
              *users = setting_stage_names(setting->use, ", ");
-        char *facts =
-            memory_format("%c%s%s. Used by %s.", expects[0] - 'a' + 'A', expects + 1,
-                          setting->required ? "; required" : "",
-                          (setting->use & USE_ALL) == USE_ALL ? "every stage" : users);
+        char *facts = memory_format("%c%s%s. Used by %s.", expects[0] - 'a' + 'A',
+                                    expects + 1, setting->required ? "; required" : "",
+                                    (setting->use & USE_ALL) == USE_ALL ? "every stage"
+                                    : *users                            ? users
+                                                                        : "make alone");
         write_comment(out, indent, facts);
         free(facts);
         free(users);

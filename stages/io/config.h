@@ -128,6 +128,42 @@ struct search_config {
     int random_paths;      /* budget of "random" */
 };
 
+struct text_list {
+    int n;
+    const char *text[CONFIG_LIST_MAX];
+};
+
+/* Training one network from scratch. */
+struct retrain_config {
+    struct text_list networks; /* what `make retrain` makes one artifact each of */
+    const char *network;       /* this one: "found", "largest", "smallest" or tokens */
+    const char *images;        /* "train" or "train+validation" */
+    int epochs, batch;
+    const char *optimizer; /* "sgd" or "rmsprop" */
+    double learning_rate;
+    int learning_rate_batch; /* the batch that learning_rate is meant for */
+    double lr_ramp;          /* epochs of linear rise */
+    const char *schedule;    /* "cosine" or "steps" */
+    struct {
+        double factor, epochs; /* times less each so many epochs */
+    } steps;
+    double momentum;
+    struct {
+        double decay, epsilon;
+    } rmsprop;
+    double weight_decay, label_smoothing;
+    double dropout; /* before the classifier */
+    double ema;     /* decay of the weights' moving average; 0 = none */
+    double bn_momentum;
+};
+
+struct evaluate_config {
+    const char *weights; /* "best" or "last" */
+    int batch;           /* images per batch while judging */
+    int latency_batch;   /* images of the larger of the two timed batches */
+    int repetitions;     /* of each timing */
+};
+
 struct latency_config {
     const char *table; /* a table in ProxylessNAS's form; "none" = measure */
     int batch, threads, repetitions, networks;
@@ -160,6 +196,8 @@ struct config {
     struct warmup_config warmup;
     struct greedy_config greedy;
     struct search_config search;
+    struct retrain_config retrain;
+    struct evaluate_config evaluate;
     struct latency_config latency;
     struct network_config network;
     struct checkpoint_config checkpoint;

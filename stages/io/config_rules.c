@@ -83,6 +83,15 @@ static void schedule_fits(struct check *check)
             config->supernet.steps);
 }
 
+static void retraining_fits(struct check *check)
+{
+    const struct retrain_config *retrain = &check->config->retrain;
+    if (about(check, "retrain.lr_ramp", "retrain.epochs", NULL) &&
+        retrain->lr_ramp > retrain->epochs)
+        contradiction(check, "%g is more than retrain.epochs (%d)", retrain->lr_ramp,
+                      retrain->epochs);
+}
+
 static void greedy_round_fits(struct check *check)
 {
     const struct greedy_config *greedy = &check->config->greedy;
@@ -220,6 +229,7 @@ void config_rules_check(const struct config *config, unsigned use,
     struct check check = {
         .config = config, .use = use, .filled = filled, .problems = problems};
     schedule_fits(&check);
+    retraining_fits(&check);
     greedy_round_fits(&check);
     validation_images_suffice(&check);
     layers_fit(&check);

@@ -1,6 +1,7 @@
 #include "io/config_table.h"
 
 #include "io/config.h"
+#include "io/lists.h"
 #include "io/setting_kinds.h"
 #include "io/space_lists.h"
 
@@ -47,7 +48,7 @@ static const struct setting rows[] = {
     {ROW(seed, kind_seed, "1"), .use = USE_ALL,
      .help = "Every random number of the run follows from it: same seed, same result."},
 
-    SECTION("dataset", USE_PREPARE | USE_TRAINING,
+    SECTION("dataset", USE_PREPARE | USE_STEPS,
             "The images. `prepare` turns them into data/<name>.h5, once."),
     {ROW(dataset.name, kind_file_name, "imagenet"), .required = true,
      .use = USE_PREPARE, .help = "What the dataset is called here: data/<name>.h5."},
@@ -60,11 +61,11 @@ static const struct setting rows[] = {
     INTEGER(dataset.validation_per_class, "50", 1, IMAGES_MAX, USE_PREPARE,
             "Training images of each class that are put aside to judge paths with "
             "(paper: 50)."),
-    SECTION("dataset.augment", USE_TRAINING,
+    SECTION("dataset.augment", USE_STEPS,
             "How training images are varied; validation images never are."),
-    INTEGER(dataset.augment.pad_crop, "0", 0, 1024, USE_TRAINING,
+    INTEGER(dataset.augment.pad_crop, "0", 0, 1024, USE_STEPS,
             "Pad each side with so many zero pixels, then crop at random; 0 = off."),
-    BOOLEAN(dataset.augment.flip, "false", USE_TRAINING,
+    BOOLEAN(dataset.augment.flip, "false", USE_STEPS,
             "Mirror every second image, left to right."),
 
     SECTION(
@@ -240,6 +241,76 @@ static const struct setting rows[] = {
             "Images at a time while a path is judged."),
     INTEGER(search.random_paths, "1000", 1, IMAGES_MAX, USE_SEARCH,
             "Paths that `random` judges (paper: 1000)."),
+
+    SECTION("retrain", USE_RETRAIN | USE_PIPELINE,
+            "Training of one network from scratch: what the search is for."),
+    {ROW(retrain.networks, kind_texts, "[found, random, largest]"), .use = USE_PIPELINE,
+     .help = "What `make retrain` trains, an artifact each: found (by search), random "
+             "(by random search), another search of the run by its name; largest, "
+             "smallest; a network of configs/zoo by its name; or one of your own, "
+             "NAME=TOKENS."},
+    {ROW(retrain.network, kind_text, "found"), .use = USE_RETRAIN,
+     .help = "The one that is trained: found (by the search that the stage is given), "
+             "largest or smallest of the space (by FLOPs), or one token a layer. make "
+             "sets it for each of retrain.networks."},
+    WORD(retrain.images, "train+validation", "train train+validation", USE_RETRAIN,
+         "What it is trained on. The paper's figures are of networks that saw all "
+         "images but the test's: train+validation; then no images are left to judge "
+         "epochs by. With train, the validation images judge each epoch."),
+    INTEGER(retrain.epochs, "300", 1, 100000, USE_RETRAIN, "Passes over these images."),
+    INTEGER(retrain.batch, "256", 2, COUNT_MAX, USE_RETRAIN, "Images in one step."),
+    WORD(retrain.optimizer, "sgd", "sgd rmsprop", USE_RETRAIN,
+         "sgd: with Nesterov momentum; rmsprop: as TensorFlow has it (paper, for the "
+         "space with squeeze-and-excitation)."),
+    NUMBER(retrain.learning_rate, "0.05", 0, 1000, USE_RETRAIN,
+           "At its height, with retrain.learning_rate_batch images in a step."),
+    INTEGER(retrain.learning_rate_batch, "256", 1, COUNT_MAX, USE_RETRAIN,
+            "The batch that retrain.learning_rate is meant for: with another one the "
+            "rate grows or shrinks in proportion."),
+    NUMBER(retrain.lr_ramp, "0", 0, 100000, USE_RETRAIN,
+           "Epochs in which the learning rate rises from 0 first; 0 = none."),
+    WORD(retrain.schedule, "cosine", "cosine steps", USE_RETRAIN,
+         "How the learning rate falls after that: by a cosine to 0, or by steps."),
+    SECTION("retrain.steps", USE_RETRAIN, "The schedule `steps`."),
+    NUMBER(retrain.steps.factor, "0.97", 0, 1, USE_RETRAIN,
+           "Each step leaves so much of the rate (paper: 0.97)."),
+    NUMBER(retrain.steps.epochs, "3", 0.001, 100000, USE_RETRAIN,
+           "Epochs of each step, the first from the ramp's end on (paper: 3)."),
+    NUMBER(retrain.momentum, "0.9", 0, 0.9999, USE_RETRAIN,
+           "Of either optimizer (paper: 0.9)."),
+    SECTION("retrain.rmsprop", USE_RETRAIN, "The optimizer `rmsprop`."),
+    NUMBER(retrain.rmsprop.decay, "0.9", 0, 0.99999, USE_RETRAIN,
+           "Decay of the mean square of the gradients."),
+    NUMBER(retrain.rmsprop.epsilon, "0.001", 1e-12, 1e6, USE_RETRAIN,
+           "Added to it inside the root."),
+    NUMBER(
+        retrain.weight_decay, "4.0e-5", 0, 1, USE_RETRAIN,
+        "Decay of convolution and classifier weights; batch normalisation and biases "
+        "have none."),
+    NUMBER(retrain.label_smoothing, "0.1", 0, 0.999, USE_RETRAIN,
+           "Share of the label that is spread over all classes."),
+    NUMBER(retrain.dropout, "0", 0, 0.95, USE_RETRAIN,
+           "Chance that a feature is dropped before the classifier, in training."),
+    NUMBER(retrain.ema, "0", 0, 0.999999, USE_RETRAIN,
+           "Decay of the moving average of weights and running statistics, which is "
+           "then what is judged; (1 + n) / (10 + n) while step n makes that less. 0 = "
+           "none."),
+    NUMBER(retrain.bn_momentum, "0.1", 0, 1, USE_RETRAIN,
+           "Weight of a new batch in batch normalisation's running statistics."),
+
+    SECTION("evaluate", USE_EVALUATE,
+            "Judging a retrained network on the test images."),
+    WORD(
+        evaluate.weights, "best", "best last", USE_EVALUATE,
+        "best: of the epoch with the best validation accuracy, if there were "
+        "validation images; last: of the last epoch. The moving average's, if there is "
+        "one."),
+    INTEGER(evaluate.batch, "250", 1, COUNT_MAX, USE_EVALUATE,
+            "Images at a time; it changes no result."),
+    INTEGER(evaluate.latency_batch, "32", 2, 65536, USE_EVALUATE,
+            "One image and a batch of so many are timed, on one thread."),
+    INTEGER(evaluate.repetitions, "50", 1, COUNT_MAX, USE_EVALUATE,
+            "Times that each is timed; median and quartiles count."),
 
     SECTION("latency", USE_LATENCY,
             "The time that each part of a network takes: on this processor, or by a "

@@ -8,7 +8,7 @@
 #include "io/settings.h"
 
 /* The most rows there may be; the table has config_table.n. */
-enum { CONFIG_ROWS_MAX = 128 };
+enum { CONFIG_ROWS_MAX = 192 };
 
 /* Rows with the offsets of struct config. */
 extern const struct settings config_table;

@@ -44,6 +44,11 @@ struct dataset {
     int drawn_capacity;
 };
 
+static size_t image_size(const struct dataset *dataset)
+{
+    return (size_t)dataset->height * (size_t)dataset->width * (size_t)dataset->channels;
+}
+
 /* ---- reading ---- */
 
 static void read_images(struct dataset *dataset, struct artifact *file,
@@ -164,6 +169,30 @@ void dataset_close(struct dataset *dataset)
     free(dataset);
 }
 
+void dataset_train_on_all(struct dataset *dataset)
+{
+    struct images *train = &dataset->split[SPLIT_TRAIN],
+                  *more = &dataset->split[SPLIT_VALIDATION];
+    size_t n = (size_t)train->n + (size_t)more->n, size = image_size(dataset);
+    if (n > INT32_MAX)
+        die("'%s' has %zu images to train on, more than %d", dataset->path, n,
+            INT32_MAX);
+    train->pixel = memory_resized(train->pixel, n * size, 1);
+    train->label = memory_resized(train->label, n, sizeof(int));
+    memcpy(train->pixel + (size_t)train->n * size, more->pixel, (size_t)more->n * size);
+    memcpy(train->label + train->n, more->label, (size_t)more->n * sizeof(int));
+    train->n = (int)n;
+    more->n = 0;
+    for (int split = SPLIT_TRAIN; split <= SPLIT_VALIDATION; split++) {
+        free(dataset->split[split].by_class);
+        free(dataset->split[split].start);
+        index_classes(dataset, (enum split)split);
+    }
+    free(dataset->order); /* of the images before */
+    dataset->order = NULL;
+    dataset->order_epoch = -1;
+}
+
 int dataset_size(const struct dataset *dataset, enum split split)
 {
     return dataset->split[split].n;
@@ -206,11 +235,6 @@ int dataset_training_index(struct dataset *dataset, uint64_t seed, int64_t i)
 }
 
 /* ---- images ---- */
-
-static size_t image_size(const struct dataset *dataset)
-{
-    return (size_t)dataset->height * (size_t)dataset->width * (size_t)dataset->channels;
-}
 
 /* pixel, image: [h, w, c] */
 static void fill(const struct dataset *dataset, const unsigned char *pixel,

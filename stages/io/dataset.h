@@ -28,6 +28,10 @@ struct dataset;
 struct dataset *dataset_open(const char *path, const struct space_config *space);
 void dataset_close(struct dataset *dataset); /* NULL is allowed */
 
+/* From now on the training images are those and, after them, the validation images, of
+ * which none are left. */
+void dataset_train_on_all(struct dataset *dataset);
+
 int dataset_size(const struct dataset *dataset, enum split split);
 int dataset_classes(const struct dataset *dataset);
 const char *dataset_class_name(const struct dataset *dataset, int label);

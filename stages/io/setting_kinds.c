@@ -299,23 +299,27 @@ static bool read_file_name(const struct reader *reader, const struct setting *se
     return read_text(reader, setting, shown, node, base);
 }
 
-/* Plain where every YAML reader takes it for text, else in quotes. */
-static void write_text(FILE *out, const struct setting *setting, const void *base,
-                       int depth)
+void setting_write_text(FILE *out, const char *text)
 {
-    const char *text = *(const char *const *)const_field(setting, base);
-    (void)depth;
     bool plain = *text && strchr(LETTERS "/", text[0]) && !boolean_meant(text) &&
                  strcasecmp(text, "null") != 0 &&
                  !text[strspn(text, NAME_CHARACTERS "/")];
     if (plain) {
-        fprintf(out, " %s", text);
+        fputs(text, out);
         return;
     }
-    fputs(" \"", out);
+    fputs("\"", out);
     for (; *text; text++)
         fprintf(out, strchr("\"\\", *text) ? "\\%c" : "%c", *text);
     fputs("\"", out);
+}
+
+static void write_text(FILE *out, const struct setting *setting, const void *base,
+                       int depth)
+{
+    (void)depth;
+    fputc(' ', out);
+    setting_write_text(out, *(const char *const *)const_field(setting, base));
 }
 
 static bool read_seed(const struct reader *reader, const struct setting *setting,

@@ -24,4 +24,7 @@ extern const struct setting_kind kind_integer, /* int */
 enum { SETTING_NUMBER_SIZE = 40 };
 void setting_number_text(double value, char text[SETTING_NUMBER_SIZE]);
 
+/* A text as YAML: plain where every YAML reader takes it for text, else in quotes. */
+void setting_write_text(FILE *out, const char *text);
+
 #endif

@@ -7,9 +7,9 @@
 #include "base/memory.h"
 #include "io/setting_kinds.h"
 
-const char *const setting_stages[SETTING_STAGES + 1] = {"prepare", "warmup",  "greedy",
-                                                        "search",  "latency", NULL};
-_Static_assert(USE_ALL == (1 << SETTING_STAGES) - 1, "a name for every stage's bit");
+const char *const setting_stages[SETTING_STAGES + 1] = {
+    "prepare", "warmup", "greedy", "search", "latency", "retrain", "evaluate", NULL};
+_Static_assert(USE_STAGES == (1 << SETTING_STAGES) - 1, "a name for every stage's bit");
 
 unsigned setting_use(const char *stage)
 {

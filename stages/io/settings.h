@@ -24,15 +24,21 @@ enum setting_use {
     USE_GREEDY = 1 << 2,
     USE_SEARCH = 1 << 3,
     USE_LATENCY = 1 << 4,
+    USE_RETRAIN = 1 << 5,
+    USE_EVALUATE = 1 << 6,
     USE_TRAINING = USE_WARMUP | USE_GREEDY,
-    USE_NETWORKS = USE_TRAINING | USE_SEARCH,
+    USE_STEPS = USE_TRAINING | USE_RETRAIN,
+    USE_NETWORKS = USE_STEPS | USE_SEARCH | USE_EVALUATE,
     USE_SPACE = USE_NETWORKS | USE_LATENCY,
-    USE_ALL = USE_PREPARE | USE_SPACE,
+    USE_STAGES = USE_PREPARE | USE_SPACE,
+    /* Not a stage: what make itself looks up. */
+    USE_PIPELINE = 1 << 29,
+    USE_ALL = USE_STAGES | USE_PIPELINE,
     /* Not a stage: the file of one network (config_load_network). */
     USE_NETWORK = 1 << 30,
 };
 
-enum { SETTING_STAGES = 5 };
+enum { SETTING_STAGES = 7 };
 /* Names in the order of the bits above, then NULL. */
 extern const char *const setting_stages[SETTING_STAGES + 1];
 /* The bit of a stage's name; 0 if there is none of that name. */

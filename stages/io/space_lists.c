@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "io/config.h"
+#include "io/lists.h"
 #include "io/setting_kinds.h"
 
 enum { EXPANSION_MAX = 32, CHANNELS_MAX = 65536 };
@@ -20,38 +21,6 @@ static const struct space_config *const_space_of(const struct setting *setting,
     return (const struct space_config *)((const char *)base + setting->offset);
 }
 
-/* A list of least to most items, or a problem. */
-static bool is_list(const struct reader *reader, const struct setting *setting,
-                    const char *shown, const struct yaml_tree *node, int least,
-                    int most)
-{
-    if (node->kind != YAML_TREE_LIST) {
-        const char *expects = setting->kind->expects;
-        if (yaml_tree_is_empty(node))
-            reader_problem(reader, node, shown, "has no value, expected %s", expects);
-        else if (node->kind == YAML_TREE_MAPPING)
-            reader_problem(reader, node, shown, "expected %s, found settings", expects);
-        else
-            reader_problem(reader, node, shown, "expected %s, found '%.60s'", expects,
-                           node->text);
-        return false;
-    }
-    if (node->n >= least && node->n <= most)
-        return true;
-    if (least == most)
-        reader_problem(reader, node, shown, "has %d items, expected %d", node->n,
-                       least);
-    else
-        reader_problem(reader, node, shown, "has %d items, expected %d to %d", node->n,
-                       least, most);
-    return false;
-}
-
-static char *item_name(const char *shown, int i)
-{
-    return memory_format("%s[%d]", shown, i);
-}
-
 /* --- input ------------------------------------------------------------------------ */
 
 static const struct setting extent = {
@@ -61,9 +30,9 @@ static bool read_input(const struct reader *reader, const struct setting *settin
                        const char *shown, const struct yaml_tree *node, void *base)
 {
     int *input = space_of(setting, base)->input;
-    bool good = is_list(reader, setting, shown, node, 3, 3);
+    bool good = list_check(reader, setting, shown, node, 3, 3);
     for (int i = 0; good && i < 3; i++) {
-        char *name = item_name(shown, i);
+        char *name = list_item_name(shown, i);
         good = kind_integer.read(reader, &extent, name, node->item[i], &input[i]);
         free(name);
     }
@@ -203,7 +172,7 @@ static bool read_fixed(const struct reader *reader, const struct setting *settin
                        const char *shown, const struct yaml_tree *node, void *base)
 {
     struct space_config *space = space_of(setting, base);
-    if (!is_list(reader, setting, shown, node, 0, CONFIG_FIXED_MAX))
+    if (!list_check(reader, setting, shown, node, 0, CONFIG_FIXED_MAX))
         return false;
     memset(space->fixed, 0, sizeof space->fixed);
     space->n_fixed = node->n;
@@ -223,7 +192,7 @@ static bool read_stages(const struct reader *reader, const struct setting *setti
                         const char *shown, const struct yaml_tree *node, void *base)
 {
     struct space_config *space = space_of(setting, base);
-    if (!is_list(reader, setting, shown, node, 1, CONFIG_SPACE_STAGES_MAX))
+    if (!list_check(reader, setting, shown, node, 1, CONFIG_SPACE_STAGES_MAX))
         return false;
     memset(space->stages, 0, sizeof space->stages);
     space->n_stages = node->n;
@@ -257,14 +226,14 @@ static bool read_distinct(const struct reader *reader, const struct setting *set
                           const struct yaml_tree *node, void *base)
 {
     struct integers *list = (struct integers *)((char *)base + setting->offset);
-    bool good = is_list(reader, setting, shown, node, 1, CONFIG_LIST_MAX);
+    bool good = list_check(reader, setting, shown, node, 1, CONFIG_LIST_MAX);
     list->n = 0;
     for (int i = 0; good && i < node->n; i++) {
         union {
             int number;
             bool truth;
         } value = {0};
-        char *name = item_name(shown, i);
+        char *name = list_item_name(shown, i);
         good = element->kind->read(reader, element, name, node->item[i], &value);
         list->value[list->n] =
             element->kind == &kind_boolean ? value.truth : value.number;
@@ -369,7 +338,7 @@ static bool read_tokens(const struct reader *reader, const char *shown,
 {
     bool good = true;
     for (int i = 0; i < node->n; i++) {
-        char *name = item_name(shown, i);
+        char *name = list_item_name(shown, i);
         static const struct setting token = {.kind = &kind_token};
         bool is_good =
             kind_token.read(reader, &token, name, node->item[i], space->choices[i]);
@@ -394,7 +363,7 @@ static bool read_choices(const struct reader *reader, const struct setting *sett
     memset(space->choices, 0, sizeof space->choices);
     if (node->kind == YAML_TREE_MAPPING)
         return read_factors(reader, shown, node, space);
-    return is_list(reader, setting, shown, node, 1, CONFIG_CHOICES_MAX) &&
+    return list_check(reader, setting, shown, node, 1, CONFIG_CHOICES_MAX) &&
            read_tokens(reader, shown, node, space);
 }
 

@@ -1,7 +1,7 @@
 # config.bats - the program config: what it writes, and what it says to each mistake.
 
 # The stages that have settings, in order.
-stages="prepare warmup greedy search latency"
+stages="prepare warmup greedy search latency retrain evaluate"
 
 setup() {
     config=${BUILD:-stages/build/release}/config

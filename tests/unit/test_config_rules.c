@@ -38,6 +38,14 @@ static void the_schedule_holds_warm_up_and_ramp(void **state)
                 "9:32: supernet.lr_ramp: 31 is more than supernet.steps (30)\n");
 }
 
+static void the_ramp_of_retraining_fits_its_epochs(void **state)
+{
+    (void)state;
+    assert_with("retrain: {epochs: 5, lr_ramp: 5}\n", "");
+    assert_with("retrain: {epochs: 5, lr_ramp: 5.5}\n",
+                "8:31: retrain.lr_ramp: 5.5 is more than retrain.epochs (5)\n");
+}
+
 static void a_round_keeps_no_more_than_it_draws(void **state)
 {
     (void)state;
@@ -169,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_schedule_holds_warm_up_and_ramp),
+        cmocka_unit_test(the_ramp_of_retraining_fits_its_epochs),
         cmocka_unit_test(a_round_keeps_no_more_than_it_draws),
         cmocka_unit_test(a_contradiction_of_a_default_is_placed_at_what_was_written),
         cmocka_unit_test(a_surrogate_batch_has_every_class_and_comes_from_validation),

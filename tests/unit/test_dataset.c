@@ -283,6 +283,38 @@ static void a_batch_may_cross_the_end_of_an_epoch(void **state)
     dataset_close(dataset);
 }
 
+/* The validation images of this file are the training images once more. */
+static void trained_on_all_the_validation_images_come_after_the_others(void **state)
+{
+    (void)state;
+    const struct augment_config plain = {0};
+    float image[2 * TRAIN][H][W][C], expected[H][W][C];
+    int label[2 * TRAIN], seen[2 * TRAIN] = {0};
+    struct dataset *dataset = open_good();
+    int before = dataset_training_index(dataset, 5, 0);
+    dataset_train_on_all(dataset);
+    assert_int_equal(dataset_size(dataset, SPLIT_TRAIN), 2 * TRAIN);
+    assert_int_equal(dataset_size(dataset, SPLIT_VALIDATION), 0);
+    assert_int_equal(dataset_size(dataset, SPLIT_TEST), OTHER);
+    assert_in_range(before, 0, TRAIN - 1);
+    dataset_training_batch(dataset, &plain, 5, 0, 2 * TRAIN, &image[0][0][0][0], label);
+    for (int i = 0; i < 2 * TRAIN; i++) {
+        int index = dataset_training_index(dataset, 5, i);
+        seen[index]++;
+        augment_plainly(index % TRAIN, 0, 0, 0, false, expected);
+        assert_memory_equal(image[i], expected, sizeof(expected));
+        assert_int_equal(label[i], labels[index % TRAIN]);
+    }
+    for (int i = 0; i < 2 * TRAIN; i++)
+        assert_int_equal(seen[i], 1);
+    /* As many of each class as before, twice: no draw repeats an image. */
+    int drawn[24], twice[2 * TRAIN] = {0};
+    dataset_balanced_indices(dataset, SPLIT_TRAIN, 1, RNG_TEST, 0, 24, drawn);
+    for (int i = 0; i < 24; i++)
+        assert_int_equal(twice[drawn[i]]++, 0);
+    dataset_close(dataset);
+}
+
 static void the_same_image_differs_from_epoch_to_epoch(void **state)
 {
     (void)state;
@@ -508,6 +540,7 @@ int main(void)
         cmocka_unit_test(flipping_can_be_off),
         cmocka_unit_test(each_epoch_is_its_own_permutation),
         cmocka_unit_test(a_batch_may_cross_the_end_of_an_epoch),
+        cmocka_unit_test(trained_on_all_the_validation_images_come_after_the_others),
         cmocka_unit_test(the_same_image_differs_from_epoch_to_epoch),
         cmocka_unit_test(the_bytes_do_not_depend_on_the_threads),
         cmocka_unit_test(balanced_draws_have_as_many_of_each_class_in_every_piece),
