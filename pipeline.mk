@@ -31,6 +31,9 @@ SITE = slurm/site.yaml
 ## RESULTS=FOLDER, DATA_FOLDER=FOLDER  where artifacts go (default: results and data)
 RESULTS = results
 DATA_FOLDER = data
+## CLUSTER=FOLDER  where cluster-up keeps its Slurm (default: /tmp/greedynas-cluster)
+CLUSTER = /tmp/greedynas-cluster
+NODES = 4
 
 OUT = $(RESULTS)/$(RUN)
 # Where the settings of the stages are looked up; a dry run has them elsewhere.
@@ -86,11 +89,21 @@ logs: ## the last lines of a stage's log (STAGE=greedy, FOLLOW=1 to keep watchin
 graph: setup-graph ## picture of the stages and their states: results/RUN/graph.svg and .png
 	+@slurm/graph $(this_run) --make='$(MAKE)'
 
+##@ a Slurm of one's own, to try things
+.PHONY: cluster-up cluster-down
+cluster-up: setup-cluster ## start a private Slurm of NODES=4 virtual nodes on this machine
+	@slurm/testbed/cluster up --folder=$(call quoted,CLUSTER) --nodes=$(call quoted,NODES)
+cluster-down: ## end its jobs and all of it
+	@slurm/testbed/cluster down --folder=$(call quoted,CLUSTER)
+
 ##@ developing
-.PHONY: test zoo bench format clean clean-run
+.PHONY: test test-slurm zoo bench format clean clean-run
 test: setup-test ## every test, or TESTS='FILE ...'; the last line counts them
 	+@$(MAKE) --no-print-directory $(jobs) programs unit-programs
 	@tests/run --build=$(BUILD) $(TESTS)
+test-slurm: setup-test setup-cluster ## the tests that need a Slurm: on one of their own
+	+@$(MAKE) --no-print-directory $(jobs) programs
+	@tests/run --build=$(BUILD) $(or $(TESTS),$(wildcard tests/slurm/*.bats))
 zoo: setup-build ## FLOPs and parameters of published networks, counted and reported
 	+@$(MAKE) --no-print-directory $(jobs) $(BUILD)/zoo
 	@$(BUILD)/zoo $(ZOO:%=--network=%)
@@ -105,7 +118,7 @@ clean-run: ## remove results/RUN (RUN= must be given)
 	@slurm/clean-run $(this_run) $(if $(filter command,$(firstword $(origin RUN))),--named)
 
 # What each of these needs from the machine: quick and silent when all of it is there.
-.PHONY: setup-build setup-run setup-test setup-graph
+.PHONY: setup-build setup-run setup-test setup-graph setup-cluster
 setup_facts = --modules=$(call quote,$(PACKAGES)) --libraries=$(call quote,$(LIBRARIES)) \
 	--compiler=$(call quote,$(CC)) \
 	--config=$(call quoted,CONFIG) --set=$(call quoted,SET)
@@ -113,6 +126,7 @@ setup-build: ; +@slurm/setup $(dry_run) $(setup_facts) build
 setup-run: ; +@slurm/setup $(dry_run) $(setup_facts) build images
 setup-test: ; +@slurm/setup $(dry_run) $(setup_facts) build test
 setup-graph: ; +@slurm/setup $(dry_run) $(setup_facts) build graph
+setup-cluster: ; +@slurm/setup $(dry_run) $(setup_facts) cluster
 
 ifeq ($(origin DATA),command line)
 # The second pass. One line per artifact: the picture of the pipeline.

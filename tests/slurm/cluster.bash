@@ -1,0 +1,31 @@
+# cluster.bash - what the tests of this folder share: a Slurm of the file's own, in
+# $CLUSTER, which ends with the file whatever happens in it.
+load ../pipeline/tiny
+
+# cluster COMMAND...: slurm/testbed/cluster on this file's folder. What it starts must not
+# hold on to bats' own output, 3.
+cluster() { slurm/testbed/cluster "$@" --folder="$CLUSTER" 3>&-; }
+
+# In setup_file: starts it, and makes it the one that sbatch and the others talk to.
+cluster_up() {
+    cd "$BATS_TEST_DIRNAME/../.."
+    if [ "$(id -u)" != 0 ]; then
+        skip "a virtual node needs root"
+    fi
+    # A short name: Slurm's sockets are below it, and may have 108 characters at most.
+    CLUSTER=$(mktemp -d /tmp/slurm-test.XXXXXX)
+    SLURM_CONF=$CLUSTER/slurm.conf
+    export CLUSTER SLURM_CONF
+    # What would be taken for a wish of ours, if this were run in a job.
+    unset "${!SLURM_JOB@}" "${!SBATCH_@}" SLURM_NTASKS SLURM_NPROCS SLURM_CPUS_PER_TASK
+    cluster up --nodes="${1:-4}" >"$BATS_FILE_TMPDIR/up" 2>&1
+}
+# In teardown_file.
+cluster_down() {
+    [ -n "${CLUSTER:-}" ] || return 0
+    cluster down
+    rm -rf "$CLUSTER"
+}
+
+# job_is ID STATE: what squeue says of it, for wait_for.
+job_is() { [ "$(squeue -h -t all -j "$1" -o %T)" = "$2" ]; }
