@@ -34,10 +34,11 @@ ifeq ($(VARIANT_$(VARIANT)),)
 $(error VARIANT is '$(VARIANT)', expected release, debug or san)
 endif
 
-PACKAGES := hdf5 libcrypto openblas yaml-0.1 zlib
+PACKAGES := hdf5 libarchive libcrypto libjpeg libpng openblas yaml-0.1 zlib
 # What the linker is asked for where pkg-config does not know the library (Fedora has no
 # hdf5.pc).
-LIBRARIES := hdf5=-lhdf5 libcrypto=-lcrypto openblas=-lopenblas yaml-0.1=-lyaml zlib=-lz
+LIBRARIES := hdf5=-lhdf5 libarchive=-larchive libcrypto=-lcrypto libjpeg=-ljpeg \
+	libpng=-lpng openblas=-lopenblas yaml-0.1=-lyaml zlib=-lz
 PKG_CONFIG ?= pkg-config
 # Lazy, so that `make help` and the set-up work before any library is installed; and asked
 # only once.

@@ -186,6 +186,39 @@ static char *digest_line(const struct h5_array *array, const void *data)
     return memory_format("%s %s %s", h5_type_name(array->type), shape, text);
 }
 
+/* The same for an array that is in one piece in the file, at `place`: it may be more
+ * than memory holds. Returns why not, or NULL. */
+static char *digest_placed(const char *path, size_t place, const struct h5_array *array,
+                           char **line)
+{
+    enum { PIECE = 1 << 20 };
+    char text[DIGEST_SIZE], shape[H5_SHAPE_SIZE], *error = NULL;
+    size_t end = place + h5_count(array) * h5_type_size(array->type);
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0)
+        return memory_text_copy(strerror(errno));
+    unsigned char *piece = memory_zeroed(PIECE, 1);
+    struct digest *digest = digest_create();
+    while (!error && place < end) {
+        size_t wanted = end - place < PIECE ? end - place : PIECE;
+        ssize_t n = pread(descriptor, piece, wanted, (off_t)place);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            error = memory_text_copy(n < 0 ? strerror(errno) : "the file ends in it");
+        else
+            digest_add(digest, piece, (size_t)n);
+        place += n > 0 ? (size_t)n : 0;
+    }
+    digest_finish(digest, text);
+    h5_shape_text(array, shape);
+    if (!error)
+        *line = memory_format("%s %s %s", h5_type_name(array->type), shape, text);
+    free(piece);
+    close(descriptor);
+    return error;
+}
+
 static bool is_measured(const char *name)
 {
     return !strncmp(name, "measured/", strlen("measured/"));
@@ -201,6 +234,70 @@ static void add_line(struct artifact *artifact, const char *name, char *text)
     }
     artifact->lines[artifact->n_lines++] =
         (struct line){.name = memory_text_copy(name), .text = text};
+}
+
+size_t artifact_reserve(const char *file, const char *name, size_t n, const char *units,
+                        const char *description)
+{
+    hid_t id = -1;
+    size_t place = 0;
+    unlink(file);
+    char *error = h5_create(file, &id);
+    if (!error)
+        error = h5_reserve(id, name, n, &place);
+    if (!error)
+        error = h5_attribute_text(id, name, "description", description);
+    if (!error)
+        error = h5_attribute_text(id, name, "units", units);
+    char *closing = id >= 0 ? h5_close(id) : NULL;
+    if (error || closing) {
+        unlink(file);
+        die("cannot create '%s': %s", file, error ? error : closing);
+    }
+    return place;
+}
+
+/* Adds the lines of the arrays that are there already. */
+static char *add_placed_lines(struct artifact *artifact)
+{
+    char **names, *line = NULL;
+    size_t n;
+    char *error = h5_list(artifact->file, &names, &n);
+    for (size_t i = 0; !error && i < n; i++) {
+        struct h5_array array;
+        size_t place = 0;
+        error = h5_inspect(artifact->file, names[i], &array);
+        if (!error)
+            error = h5_place(artifact->file, names[i], &place);
+        if (!error)
+            error = digest_placed(artifact->temporary, place, &array, &line);
+        if (!error)
+            add_line(artifact, names[i], line);
+    }
+    free(names);
+    return error;
+}
+
+struct artifact *artifact_create_from(const char *file, const char *path,
+                                      const struct artifact_origin *origin)
+{
+    struct artifact *artifact = memory_zeroed(1, sizeof(*artifact));
+    artifact->path = memory_text_copy(path);
+    temporary_remove_stale(path);
+    char *temporary = temporary_path(path);
+    if (rename(file, temporary) != 0)
+        die("cannot rename '%s' to '%s': %s", file, temporary, strerror(errno));
+    artifact->temporary = temporary;
+    char *error = h5_open_to_add(temporary, &artifact->file);
+    if (error)
+        fail(artifact, error, "cannot open '%s'", temporary);
+    artifact->descriptor = temporary_lock(temporary);
+    if (artifact->descriptor < 0)
+        fail(artifact, strerror(errno), "cannot open '%s'", temporary);
+    if ((error = add_placed_lines(artifact)))
+        fail(artifact, error, "cannot read '%s'", temporary);
+    write_origin(artifact, origin);
+    return artifact;
 }
 
 void artifact_write(struct artifact *artifact, const char *name, enum array_type type,
@@ -467,6 +564,15 @@ bool artifact_has(struct artifact *artifact, const char *name)
     return h5_has(artifact->file, name);
 }
 
+size_t artifact_place(struct artifact *artifact, const char *name)
+{
+    size_t place = 0;
+    char *error = h5_place(artifact->file, name, &place);
+    if (error)
+        fail(artifact, error, "cannot find array '%s'", name);
+    return place;
+}
+
 int artifact_shape(struct artifact *artifact, const char *name,
                    size_t shape[ARTIFACT_RANK_MAX])
 {
@@ -606,9 +712,15 @@ static char *verify_array(struct artifact *artifact, const char *name)
     char *error = h5_inspect(artifact->file, name, &array);
     if (error)
         return error;
-    char **texts = NULL;
+    char **texts = NULL, *line = NULL;
     void *data = NULL;
-    if (array.type == ARRAY_TEXT) {
+    size_t place = 0;
+    if (array.type == ARRAY_U8 && h5_count(&array) > 0 &&
+        (error = h5_place(artifact->file, name, &place)))
+        return error;
+    if (place) {
+        error = digest_placed(artifact->path, place, &array, &line);
+    } else if (array.type == ARRAY_TEXT) {
         error = read_texts(artifact->file, name, &array, &texts);
         data = texts;
     } else if (!(data = malloc(h5_count(&array) * h5_type_size(array.type) + 1))) {
@@ -617,7 +729,7 @@ static char *verify_array(struct artifact *artifact, const char *name)
         error = h5_read(artifact->file, name, &array, array.type, data);
     }
     if (!error && !is_measured(name))
-        add_line(artifact, name, digest_line(&array, data));
+        add_line(artifact, name, place ? line : digest_line(&array, data));
     free(data);
     return error;
 }

@@ -46,6 +46,17 @@ struct artifact; /* being written or read */
 struct artifact *artifact_create(const char *path,
                                  const struct artifact_origin *origin);
 /*
+ * For more bytes than memory holds. Makes a file of any name with nothing in it but
+ * room for a vector of n >= 1 bytes, `name`, and returns where in the file that lies:
+ * the caller fills it with pwrite(), in more than one process if it likes.
+ * artifact_create_from() makes an artifact of it, whose temporary file it becomes; it
+ * reads all of the array once, for the digest. Such an array has no checksum but that.
+ */
+size_t artifact_reserve(const char *file, const char *name, size_t n, const char *units,
+                        const char *description);
+struct artifact *artifact_create_from(const char *file, const char *path,
+                                      const struct artifact_origin *origin);
+/*
  * Writes an array under "group/name" (groups are made as needed); data is dense,
  * row-major; ARRAY_TEXT data is `const char *const *`. A dimension may be 0.
  */
@@ -89,6 +100,9 @@ const char *artifact_path(const struct artifact *artifact);
 int artifact_shape(struct artifact *artifact, const char *name,
                    size_t shape[ARTIFACT_RANK_MAX]);
 bool artifact_has(struct artifact *artifact, const char *name);
+/* Where in the file an array lies that artifact_reserve() made room for; 0 for others.
+ */
+size_t artifact_place(struct artifact *artifact, const char *name);
 /* Reads into `data`; shape and type have to match (die otherwise; any integer converts
  * to any wider integer, f32 to f64). */
 void artifact_read(struct artifact *artifact, const char *name, enum array_type type,

@@ -332,6 +332,30 @@ static bool is_neutral(const struct setting *setting)
     return strncmp(setting->name, CONFIG_NEUTRAL_SECTION, length) == 0;
 }
 
+static bool has_default(const struct setting *setting, const struct config *config)
+{
+    char *value = config_value(config, setting->name);
+    bool same = strcmp(value, setting->value) == 0;
+    free(value);
+    return same;
+}
+
+/* Whether a stage's effective settings have the row; a section: any row of it. */
+static bool is_written(const struct setting *setting, const struct config *config,
+                       unsigned use)
+{
+    if (setting->kind)
+        return (setting->use & use) &&
+               !(setting->later && has_default(setting, config));
+    size_t length = strlen(setting->name);
+    const struct setting *end = config_table.row + config_table.n;
+    for (const struct setting *row = setting + 1; row < end; row++)
+        if (strncmp(row->name, setting->name, length) == 0 &&
+            row->name[length] == '.' && row->kind && is_written(row, config, use))
+            return true;
+    return false;
+}
+
 static char *write_config(const struct config *config, const char *stage, bool neutral)
 {
     unsigned use = stage ? setting_use(stage) : USE_ALL;
@@ -351,7 +375,7 @@ static char *write_config(const struct config *config, const char *stage, bool n
     if (stage)
         fprintf(out, "stage: %s\n", stage);
     for (int i = 0; i < config_table.n; i++)
-        if ((config_table.row[i].use & use) &&
+        if (is_written(&config_table.row[i], config, use) &&
             (neutral || !is_neutral(&config_table.row[i])))
             write_row(out, &config_table.row[i], config);
     close_text(out);

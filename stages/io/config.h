@@ -26,12 +26,16 @@ enum {
 struct augment_config {
     int pad_crop; /* pixels of zero padding on each side, then a random crop; 0 = off */
     bool flip;    /* left-right, every second image on average */
+    /* Random-resized crop: its smallest share of the picture (0 = off), and the
+     * narrowest width / height. */
+    double crop_area, crop_aspect;
+    double brightness, contrast, saturation; /* factors in 1 - x to 1 + x; 0 = off */
 };
 
 struct dataset_config {
     const char *name;   /* data/<name>.h5 */
-    const char *format; /* "idx", "imagefolder" */
-    const char *source; /* folder */
+    const char *format; /* "idx", "imagefolder", ... */
+    const char *source; /* a folder, or a tar file */
     int validation_per_class;
     struct augment_config augment;
 };
@@ -225,10 +229,11 @@ void config_free(struct config *config); /* NULL is allowed */
 int config_split_overrides(const char *text, char ***overrides);
 
 /*
- * The effective YAML of one stage ("greedy"): every setting it uses, defaults included,
- * in the table's order; NULL: of all stages. Reads back to the same values. The caller
- * frees. Dies on an unknown stage name (config_stage_known() asks), and when the config
- * was read from the effective YAML of another stage.
+ * The effective YAML of one stage ("greedy"): every setting it uses, defaults included
+ * (but for those that a row calls `later`), in the table's order; NULL: of all stages.
+ * Reads back to the same values. The caller frees. Dies on an unknown stage name
+ * (config_stage_known() asks), and when the config was read from the effective YAML of
+ * another stage.
  */
 char *config_effective(const struct config *config, const char *stage);
 /*

@@ -23,6 +23,11 @@
         ROW(field, kind_number, fallback), .least = from, .most = to, .use = used_by,  \
                                            .help = sentence                            \
     }
+#define LATER_NUMBER(field, fallback, from, to, used_by, sentence)                     \
+    {                                                                                  \
+        ROW(field, kind_number, fallback), .least = from, .most = to, .use = used_by,  \
+                                           .later = true, .help = sentence             \
+    }
 #define BOOLEAN(field, fallback, used_by, sentence)                                    \
     {                                                                                  \
         ROW(field, kind_boolean, fallback), .use = used_by, .help = sentence           \
@@ -67,6 +72,18 @@ static const struct setting rows[] = {
             "Pad each side with so many zero pixels, then crop at random; 0 = off."),
     BOOLEAN(dataset.augment.flip, "false", USE_STEPS,
             "Mirror every second image, left to right."),
+    LATER_NUMBER(dataset.augment.crop_area, "0", 0, 1, USE_STEPS,
+                 "Crop at random, at least this share of the picture, and resize that "
+                 "(ImageNet: 0.08); 0 = off."),
+    LATER_NUMBER(dataset.augment.crop_aspect, "0.75", 0.01, 1, USE_STEPS,
+                 "Width / height of these crops: from this to its inverse."),
+    LATER_NUMBER(dataset.augment.brightness, "0", 0, 1, USE_STEPS,
+                 "Brightness times a number in 1 - this to 1 + this; 0 = off (often: "
+                 "0.4)."),
+    LATER_NUMBER(dataset.augment.contrast, "0", 0, 1, USE_STEPS,
+                 "The same for the contrast: the distance from the mean grey."),
+    LATER_NUMBER(dataset.augment.saturation, "0", 0, 1, USE_STEPS,
+                 "The same for the saturation: the distance from each pixel's grey."),
 
     SECTION(
         "network", USE_NETWORK,

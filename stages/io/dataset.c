@@ -4,10 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <omp.h>
+
 #include "base/die.h"
 #include "base/memory.h"
 #include "base/rng.h"
 #include "io/artifact.h"
+#include "io/augment.h"
+#include "io/decode.h"
+#include "io/encoded.h"
+#include "io/resize.h"
 
 static const char *const split_names[] = {
     [SPLIT_TRAIN] = "train",
@@ -19,11 +25,27 @@ _Static_assert(SPLITS == SPLIT_TEST + 1, "a name per split");
 
 struct images {
     int n;
-    unsigned char *pixel; /* [n, h, w, c] */
-    int *label;           /* [n] */
+    unsigned char *pixel;          /* [n, h, w, c], or NULL: */
+    struct encoded_images encoded; /* decoded when they are read */
+    int *label;                    /* [n] */
     /* Image numbers by class: those of class k are by_class[start[k]] up to start[k+1].
      */
     int *by_class, *start;
+};
+
+/* What one thread makes images in; all of it grows to what was needed, and stays. */
+struct maker {
+    struct decoder *decoder;
+    struct resizer *resizer;
+    unsigned char *bytes; /* of the file that is decoded */
+    size_t bytes_capacity;
+    int height, width; /* of the picture at hand */
+    float *image;      /* [h, w, c], before it is moved */
+};
+
+struct makers {
+    int n; /* one for each thread */
+    struct maker *maker;
 };
 
 struct dataset {
@@ -31,7 +53,10 @@ struct dataset {
     int height, width, channels, classes;
     char **class_name;
     struct images split[SPLITS];
-    float *value; /* [c, 256]: of a pixel, normalised */
+    struct encoded *encoded;  /* NULL: all images are pixels in memory */
+    float *value;             /* [c, 256]: of a pixel, normalised */
+    double *mean, *deviation; /* [c] */
+    struct makers *makers;    /* changed by reading, as a file's position is */
     /* The permutation of one epoch of one seed. */
     int *order;
     uint64_t order_seed;
@@ -51,13 +76,12 @@ static size_t image_size(const struct dataset *dataset)
 
 /* ---- reading ---- */
 
-static void read_images(struct dataset *dataset, struct artifact *file,
+static void read_pixels(struct dataset *dataset, struct artifact *file,
                         enum split split)
 {
     struct images *images = &dataset->split[split];
     size_t found[ARTIFACT_RANK_MAX];
     char *pixels = memory_format("%s/images", split_names[split]);
-    char *labels = memory_format("%s/labels", split_names[split]);
     int rank = artifact_shape(file, pixels, found);
     if (rank != 4 || found[1] != (size_t)dataset->height ||
         found[2] != (size_t)dataset->width || found[3] != (size_t)dataset->channels) {
@@ -73,10 +97,25 @@ static void read_images(struct dataset *dataset, struct artifact *file,
             INT32_MAX);
     size_t size = found[0] * found[1] * found[2] * found[3];
     images->pixel = memory_zeroed(size, 1);
-    images->label = memory_zeroed(found[0], sizeof(int));
     artifact_read(file, pixels, ARRAY_U8, 4, found, images->pixel);
-    artifact_read(file, labels, ARRAY_I32, 1, found, images->label);
     free(pixels);
+}
+
+static void read_images(struct dataset *dataset, struct artifact *file,
+                        enum split split)
+{
+    struct images *images = &dataset->split[split];
+    char *labels = memory_format("%s/labels", split_names[split]);
+    if (dataset->encoded) {
+        encoded_images_read(dataset->encoded, file, split_names[split],
+                            &images->encoded);
+        images->n = images->encoded.n;
+    } else {
+        read_pixels(dataset, file, split);
+    }
+    images->label = memory_zeroed((size_t)images->n, sizeof(int));
+    artifact_read(file, labels, ARRAY_I32, 1, &(size_t){(size_t)images->n},
+                  images->label);
     free(labels);
 }
 
@@ -107,23 +146,20 @@ static void index_classes(struct dataset *dataset, enum split split)
 static void make_values(struct dataset *dataset, struct artifact *file)
 {
     size_t channels = (size_t)dataset->channels;
-    double *mean = memory_zeroed(channels, sizeof(double));
-    double *deviation = memory_zeroed(channels, sizeof(double));
+    double *mean = dataset->mean = memory_zeroed(channels, sizeof(double));
+    double *deviation = dataset->deviation = memory_zeroed(channels, sizeof(double));
     artifact_read(file, "mean", ARRAY_F64, 1, &channels, mean);
     artifact_read(file, "deviation", ARRAY_F64, 1, &channels, deviation);
     dataset->value = memory_zeroed(channels * 256, sizeof(float));
     for (size_t c = 0; c < channels; c++) {
         if (!isfinite(mean[c]) || !isfinite(deviation[c]) || deviation[c] <= 0)
             die("'%s': channel %zu has mean %g and deviation %g, expected numbers and "
-                "a "
-                "positive deviation",
+                "a positive deviation",
                 dataset->path, c, mean[c], deviation[c]);
         for (int pixel = 0; pixel < 256; pixel++)
             dataset->value[c * 256 + (size_t)pixel] =
                 (float)((pixel / 255.0 - mean[c]) / deviation[c]);
     }
-    free(mean);
-    free(deviation);
 }
 
 struct dataset *dataset_open(const char *path, const struct space_config *space)
@@ -137,9 +173,15 @@ struct dataset *dataset_open(const char *path, const struct space_config *space)
     dataset->channels = space->input[2];
     dataset->classes = space->classes;
     dataset->order_epoch = -1;
+    dataset->makers = memory_zeroed(1, sizeof(*dataset->makers));
     dataset->class_name = artifact_read_texts(file, "class_names", &classes);
     if (classes != (size_t)space->classes)
         die("'%s' has %zu classes, space.classes is %d", path, classes, space->classes);
+    dataset->encoded = encoded_open(file);
+    if (dataset->encoded && dataset->channels != 1 && dataset->channels != 3)
+        die("'%s': its images have 1 or 3 channels when they are decoded, space.input "
+            "has %d",
+            path, dataset->channels);
     for (int split = 0; split < SPLITS; split++) {
         read_images(dataset, file, (enum split)split);
         index_classes(dataset, (enum split)split);
@@ -151,6 +193,14 @@ struct dataset *dataset_open(const char *path, const struct space_config *space)
     return dataset;
 }
 
+static void release_maker(struct maker *maker)
+{
+    decoder_free(maker->decoder);
+    resizer_free(maker->resizer);
+    free(maker->bytes);
+    free(maker->image);
+}
+
 void dataset_close(struct dataset *dataset)
 {
     if (!dataset)
@@ -160,9 +210,17 @@ void dataset_close(struct dataset *dataset)
         free(dataset->split[split].label);
         free(dataset->split[split].by_class);
         free(dataset->split[split].start);
+        encoded_images_release(&dataset->split[split].encoded);
     }
+    for (int i = 0; i < dataset->makers->n; i++)
+        release_maker(&dataset->makers->maker[i]);
+    encoded_close(dataset->encoded);
+    free(dataset->makers->maker);
+    free(dataset->makers);
     free(dataset->class_name);
     free(dataset->value);
+    free(dataset->mean);
+    free(dataset->deviation);
     free(dataset->order);
     free(dataset->drawn);
     free(dataset->path);
@@ -177,9 +235,14 @@ void dataset_train_on_all(struct dataset *dataset)
     if (n > INT32_MAX)
         die("'%s' has %zu images to train on, more than %d", dataset->path, n,
             INT32_MAX);
-    train->pixel = memory_resized(train->pixel, n * size, 1);
     train->label = memory_resized(train->label, n, sizeof(int));
-    memcpy(train->pixel + (size_t)train->n * size, more->pixel, (size_t)more->n * size);
+    if (dataset->encoded) {
+        encoded_images_append(&train->encoded, &more->encoded);
+    } else {
+        train->pixel = memory_resized(train->pixel, n * size, 1);
+        memcpy(train->pixel + (size_t)train->n * size, more->pixel,
+               (size_t)more->n * size);
+    }
     memcpy(train->label + train->n, more->label, (size_t)more->n * sizeof(int));
     train->n = (int)n;
     more->n = 0;
@@ -236,6 +299,31 @@ int dataset_training_index(struct dataset *dataset, uint64_t seed, int64_t i)
 
 /* ---- images ---- */
 
+/* Before a parallel loop: a maker for each of its threads. */
+static struct maker *need_makers(const struct dataset *dataset)
+{
+    struct makers *makers = dataset->makers;
+    int threads = omp_get_max_threads();
+    if (threads <= makers->n)
+        return makers->maker;
+    makers->maker =
+        memory_resized(makers->maker, (size_t)threads, sizeof(struct maker));
+    for (int i = makers->n; i < threads; i++)
+        makers->maker[i] = (struct maker){
+            .decoder = decoder_create(),
+            .resizer = resizer_create(),
+            .image = memory_zeroed(image_size(dataset), sizeof(float)),
+        };
+    makers->n = threads;
+    return makers->maker;
+}
+
+static const unsigned char *pixels_of(const struct dataset *dataset,
+                                      const struct images *images, int index)
+{
+    return images->pixel + (size_t)index * image_size(dataset);
+}
+
 /* pixel, image: [h, w, c] */
 static void fill(const struct dataset *dataset, const unsigned char *pixel,
                  float *image)
@@ -252,12 +340,13 @@ static void fill(const struct dataset *dataset, const unsigned char *pixel,
  * 0. Padding before normalising, as the usual pipelines do: the border is black.
  */
 static void fill_moved(const struct dataset *dataset, const unsigned char *pixel,
-                       int down, int right, bool flip, float *image)
+                       const struct augmentation *drawn, float *image)
 {
     int height = dataset->height, width = dataset->width, channels = dataset->channels;
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++, image += channels) {
-            int from_y = y - down, from_x = (flip ? width - 1 - x : x) - right;
+            int from_y = y - drawn->down;
+            int from_x = (drawn->flip ? width - 1 - x : x) - drawn->right;
             bool inside =
                 from_y >= 0 && from_y < height && from_x >= 0 && from_x < width;
             for (int c = 0; c < channels; c++)
@@ -270,20 +359,107 @@ static void fill_moved(const struct dataset *dataset, const unsigned char *pixel
         }
 }
 
-/* Three numbers of the image's own stream: the crop's top and left in the padded image,
- * and whether to flip. */
-static void fill_augmented(const struct dataset *dataset,
-                           const struct augment_config *augment, uint64_t seed,
-                           struct drawn drawn, float *image)
+/* image: [h, w, c], pixel values 0 to 255, which need not be whole; in place. */
+static void normalise(const struct dataset *dataset, float *image)
 {
-    const unsigned char *pixel =
-        dataset->split[SPLIT_TRAIN].pixel + (size_t)drawn.index * image_size(dataset);
-    struct rng rng = rng_stream(seed, RNG_AUGMENT, drawn.epoch, (uint64_t)drawn.index);
-    uint32_t places = 2 * (uint32_t)augment->pad_crop + 1;
-    int top = (int)rng_below(&rng, places), left = (int)rng_below(&rng, places);
-    bool flip = rng_below(&rng, 2) && augment->flip;
-    fill_moved(dataset, pixel, augment->pad_crop - top, augment->pad_crop - left, flip,
-               image);
+    int channels = dataset->channels;
+    size_t size = image_size(dataset);
+    for (int c = 0; c < channels; c++) {
+        float scale = (float)(1 / (255 * dataset->deviation[c]));
+        float shift = (float)(-dataset->mean[c] / dataset->deviation[c]);
+        for (size_t i = (size_t)c; i < size; i += (size_t)channels)
+            image[i] = image[i] * scale + shift;
+    }
+}
+
+/* The bytes of an image's file, and its header. */
+static void begin_decoding(const struct dataset *dataset, struct maker *maker,
+                           const struct images *images, int index)
+{
+    size_t size = (size_t)images->encoded.size[index];
+    if (size > maker->bytes_capacity) {
+        maker->bytes = memory_resized(maker->bytes, size, 1);
+        maker->bytes_capacity = size;
+    }
+    encoded_read(dataset->encoded, &images->encoded, index, maker->bytes);
+    const char *reason = decoder_begin(maker->decoder, maker->bytes, size,
+                                       &maker->height, &maker->width);
+    if (reason)
+        encoded_die(dataset->encoded, &images->encoded, index, reason);
+}
+
+/*
+ * image: [h, w, c], pixel values: what `drawn` makes of the picture before it is moved;
+ * with no crop, or none drawn at all (NULL), the middle of a file's picture.
+ */
+static void make_picture(const struct dataset *dataset, struct maker *maker,
+                         const struct images *images, int index,
+                         const struct augmentation *drawn, float *image)
+{
+    int height = dataset->height, width = dataset->width, channels = dataset->channels;
+    struct picture picture = {0, height, width, channels, NULL};
+    struct window window = {0, 0, height, width};
+    if (images->pixel) {
+        picture.pixel = pixels_of(dataset, images, index);
+        if (drawn && drawn->crop)
+            window = drawn->window;
+    } else {
+        window = drawn && drawn->crop ? drawn->window
+                                      : window_centred(maker->height, maker->width,
+                                                       height, width, DATASET_CENTRE);
+        const char *reason =
+            decoder_read(maker->decoder, channels, &window, height, width, &picture);
+        if (reason)
+            encoded_die(dataset->encoded, &images->encoded, index, reason);
+    }
+    resize(maker->resizer, &picture, &window, height, width, image);
+}
+
+/* One image as it is judged. */
+static void fill_plain(const struct dataset *dataset, struct maker *maker,
+                       const struct images *images, int index, float *image)
+{
+    if (images->pixel) {
+        fill(dataset, pixels_of(dataset, images, index), image);
+        return;
+    }
+    begin_decoding(dataset, maker, images, index);
+    make_picture(dataset, maker, images, index, NULL, image);
+    normalise(dataset, image);
+}
+
+/* One image as it is trained on; what is done to it is drawn from its own stream. */
+static void fill_augmented(const struct dataset *dataset, struct maker *maker,
+                           const struct augment_config *augment, uint64_t seed,
+                           struct drawn image, float *out)
+{
+    const struct images *images = &dataset->split[SPLIT_TRAIN];
+    int height = dataset->height, width = dataset->width;
+    struct rng rng = rng_stream(seed, RNG_AUGMENT, image.epoch, (uint64_t)image.index);
+    maker->height = height;
+    maker->width = width;
+    if (dataset->encoded)
+        begin_decoding(dataset, maker, images, image.index);
+    struct augmentation drawn = augment_draw(augment, rng, maker->height, maker->width);
+    bool colours = augment_colours(&drawn);
+    if (images->pixel && !drawn.crop && !colours) {
+        fill_moved(dataset, pixels_of(dataset, images, image.index), &drawn, out);
+        return;
+    }
+    make_picture(dataset, maker, images, image.index, &drawn, maker->image);
+    augment_move(&drawn, height, width, dataset->channels, maker->image, out);
+    if (colours)
+        augment_jitter(&drawn, height * width, dataset->channels, out);
+    normalise(dataset, out);
+}
+
+void dataset_augmented(const struct dataset *dataset,
+                       const struct augment_config *augment, uint64_t seed,
+                       uint32_t epoch, int index, float *image)
+{
+    BUG_IF(index < 0 || index >= dataset->split[SPLIT_TRAIN].n);
+    fill_augmented(dataset, need_makers(dataset), augment, seed,
+                   (struct drawn){index, epoch}, image);
 }
 
 void dataset_training_batch(struct dataset *dataset,
@@ -300,10 +476,12 @@ void dataset_training_batch(struct dataset *dataset,
             .index = dataset_training_index(dataset, seed, first + i),
             .epoch = (uint32_t)((first + i) / dataset->split[SPLIT_TRAIN].n),
         };
-#pragma omp parallel for schedule(static)
+    struct maker *maker = need_makers(dataset);
+    /* Files take as long as they are large: who is done takes the next. */
+#pragma omp parallel for schedule(dynamic, 1)
     for (int i = 0; i < n; i++) {
         struct drawn drawn = dataset->drawn[i];
-        fill_augmented(dataset, augment, seed, drawn,
+        fill_augmented(dataset, &maker[omp_get_thread_num()], augment, seed, drawn,
                        images + (size_t)i * image_size(dataset));
         labels[i] = dataset->split[SPLIT_TRAIN].label[drawn.index];
     }
@@ -314,11 +492,24 @@ void dataset_batch(const struct dataset *dataset, enum split split, const int *i
 {
     const struct images *from = &dataset->split[split];
     size_t size = image_size(dataset);
-#pragma omp parallel for schedule(static)
+    struct maker *maker = need_makers(dataset);
+#pragma omp parallel for schedule(dynamic, 1)
     for (int i = 0; i < n; i++) {
         BUG_IF(index[i] < 0 || index[i] >= from->n);
-        fill(dataset, from->pixel + (size_t)index[i] * size, images + (size_t)i * size);
+        fill_plain(dataset, &maker[omp_get_thread_num()], from, index[i],
+                   images + (size_t)i * size);
         labels[i] = from->label[index[i]];
+    }
+}
+
+void dataset_pixels(const struct dataset *dataset, const float *image,
+                    unsigned char *pixel)
+{
+    size_t size = image_size(dataset), channels = (size_t)dataset->channels;
+    for (size_t i = 0; i < size; i++) {
+        double value = 255 * ((double)image[i] * dataset->deviation[i % channels] +
+                              dataset->mean[i % channels]);
+        pixel[i] = value < 0 ? 0 : value > 255 ? 255 : (unsigned char)lround(value);
     }
 }
 

@@ -135,15 +135,25 @@ char *h5_create(const char *path, hid_t *file)
     return error;
 }
 
-char *h5_open(const char *path, hid_t *file)
+static char *open_as(const char *path, unsigned how, hid_t *file)
 {
     char *error = NULL;
     hid_t access = file_access();
-    *file = access < 0 ? -1 : H5Fopen(path, H5F_ACC_RDONLY, access);
+    *file = access < 0 ? -1 : H5Fopen(path, how, access);
     if (*file < 0)
         error = reason();
     release(access, &error);
     return error;
+}
+
+char *h5_open(const char *path, hid_t *file)
+{
+    return open_as(path, H5F_ACC_RDONLY, file);
+}
+
+char *h5_open_to_add(const char *path, hid_t *file)
+{
+    return open_as(path, H5F_ACC_RDWR, file);
 }
 
 char *h5_close(hid_t file)
@@ -280,6 +290,47 @@ char *h5_write(hid_t file, const char *name, const struct h5_array *array,
     char *bytes = packed(n, data, size);
     char *error = write_bytes(file, name, array, size, bytes);
     free(bytes);
+    return error;
+}
+
+static char *place_of(hid_t id, size_t *place)
+{
+    hid_t layout = H5Dget_create_plist(id);
+    char *error = layout < 0 ? reason() : NULL;
+    haddr_t address = HADDR_UNDEF;
+    if (!error && H5Pget_layout(layout) == H5D_CONTIGUOUS)
+        address = H5Dget_offset(id);
+    *place = address == HADDR_UNDEF ? 0 : (size_t)address;
+    release(layout, &error);
+    return error;
+}
+
+char *h5_reserve(hid_t file, const char *name, size_t n, size_t *place)
+{
+    char *error = NULL;
+    hid_t space = -1, layout = -1, links = -1, id = -1;
+    if ((space = H5Screate_simple(1, &(hsize_t){n}, NULL)) < 0 ||
+        (layout = H5Pcreate(H5P_DATASET_CREATE)) < 0 ||
+        H5Pset_layout(layout, H5D_CONTIGUOUS) < 0 ||
+        H5Pset_alloc_time(layout, H5D_ALLOC_TIME_EARLY) < 0 ||
+        H5Pset_fill_time(layout, H5D_FILL_TIME_NEVER) < 0 ||
+        (links = links_with_groups()) < 0 ||
+        (id = H5Dcreate2(file, name, H5T_STD_U8LE, space, links, layout, H5P_DEFAULT)) <
+            0)
+        error = reason();
+    else
+        error = place_of(id, place);
+    const hid_t ids[] = {id, links, layout, space};
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+        release(ids[i], &error);
+    return error;
+}
+
+char *h5_place(hid_t file, const char *name, size_t *place)
+{
+    hid_t id = H5Dopen2(file, name, H5P_DEFAULT);
+    char *error = id < 0 ? reason() : place_of(id, place);
+    release(id, &error);
     return error;
 }
 

@@ -5,10 +5,11 @@
  * detected by Fletcher32 checksum"), which the caller frees. HDF5 itself prints
  * nothing.
  *
- * Everything in a file is covered by a checksum: arrays are chunked with Fletcher32;
- * scalars, which cannot be chunked, lie in the object header, which HDF5's 1.10 format
- * checksums like all its metadata. Strings are of fixed length (padded with NUL), for
- * HDF5 keeps those of variable length in a heap that has no checksum.
+ * Everything in a file (but what h5_reserve() makes) is covered by a checksum: arrays
+ * are chunked with Fletcher32; scalars, which cannot be chunked, lie in the object
+ * header, which HDF5's 1.10 format checksums like all its metadata. Strings are of
+ * fixed length (padded with NUL), for HDF5 keeps those of variable length in a heap
+ * that has no checksum.
  *
  * One thread at a time.
  */
@@ -43,12 +44,20 @@ void h5_shape_text(const struct h5_array *array, char text[H5_SHAPE_SIZE]);
 const char *h5_library(void);
 
 char *h5_create(const char *path, hid_t *file);
-char *h5_open(const char *path, hid_t *file); /* read only, without a lock */
+char *h5_open(const char *path, hid_t *file);        /* read only, without a lock */
+char *h5_open_to_add(const char *path, hid_t *file); /* more arrays and attributes */
 char *h5_close(hid_t file);
 
 /* Makes groups as needed; text is `const char *const *`, one pointer per element. */
 char *h5_write(hid_t file, const char *name, const struct h5_array *array,
                const void *data);
+/*
+ * Room for a vector of n >= 1 bytes in one piece, which lies at *place in the file from
+ * now on, and is written there by other means. HDF5 has no checksums for such arrays.
+ */
+char *h5_reserve(hid_t file, const char *name, size_t n, size_t *place);
+/* Where an array lies in the file; *place is 0 for one that is in pieces. */
+char *h5_place(hid_t file, const char *name, size_t *place);
 bool h5_has(hid_t file, const char *name);
 char *h5_inspect(hid_t file, const char *name, struct h5_array *array);
 /* Reads all of it as `type`; numbers are converted. For text, `data` takes

@@ -92,6 +92,10 @@ struct setting {
     double least, most; /* of numbers: both ends allowed */
     const char *words;  /* of words: "relu relu6"; a leading blank allows "" */
     unsigned use;
+    /* A setting that came when there were runs already: a stage's effective settings
+     * leave it out while it has its default (written in `value` as it is printed), so
+     * that those of the runs before it stay what they are, and nothing is made again. */
+    bool later;
     const char *help; /* a sentence */
 };
 

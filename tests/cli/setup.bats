@@ -124,8 +124,9 @@ on_machine() { # standard output and error, of a run that sees this machine only
 @test "a library that build.mk asks for has its packages in the table, and a fallback" {
     stand_in pkg-config 'exit 1'
     stand_in gcc 'case "$*" in *-l*) exit 1 ;; esac'
-    modules=$(sed -n 's/^PACKAGES := //p' "$BATS_TEST_DIRNAME/../../stages/build.mk")
-    libraries=$(sed -n 's/^LIBRARIES := //p' "$BATS_TEST_DIRNAME/../../stages/build.mk")
+    whole_lines() { sed -e ':more' -e '/\\$/{N' -e 's/\\\n[[:blank:]]*//' -e 'b more' -e '}' "$@"; }
+    modules=$(whole_lines "$BATS_TEST_DIRNAME/../../stages/build.mk" | sed -n 's/^PACKAGES := //p')
+    libraries=$(whole_lines "$BATS_TEST_DIRNAME/../../stages/build.mk" | sed -n 's/^LIBRARIES := //p')
     [ -n "$modules" ]
     for module in $modules; do
         run on_machine --modules="$module" --dry-run build

@@ -607,6 +607,57 @@ static void a_flipped_bit_in_a_scalar_is_found_by_who_reads_it(void **state)
     free(bytes);
 }
 
+/* An array of 2.5 MB, so of three pieces, written past HDF5 after the file was closed;
+ * the same digest as when HDF5 has it all at once. */
+static void an_array_may_be_filled_in_place(void **state)
+{
+    (void)state;
+    enum { BYTES = 5 << 19 };
+    char digest[2][ARTIFACT_DIGEST_SIZE];
+    unsigned char *bytes = malloc(BYTES), *back = malloc(BYTES);
+    for (int i = 0; i < BYTES; i++)
+        bytes[i] = (unsigned char)(i * 2654435761u >> 24);
+    const char *part = scratch_path("placed.part.h5");
+    size_t place = artifact_reserve(part, "big", BYTES, "byte", "bytes");
+    FILE *file = fopen(part, "r+b");
+    assert_true(place > 0 && fseek(file, (long)place, SEEK_SET) == 0);
+    assert_int_equal(fwrite(bytes, 1, BYTES, file), BYTES);
+    fclose(file);
+
+    struct artifact *artifact =
+        artifact_create_from(part, scratch_path("placed.h5"), &origin);
+    artifact_write_i64(artifact, "step", 7, "steps", "a step");
+    artifact_commit(artifact);
+    assert_false(scratch_exists(part));
+    assert_null(artifact_verify(scratch_path("placed.h5")));
+    artifact = artifact_open(scratch_path("placed.h5"), "greedy");
+    assert_int_equal(artifact_place(artifact, "big"), place);
+    assert_int_equal(artifact_place(artifact, "step"), 0);
+    artifact_read(artifact, "big", ARRAY_U8, 1, (size_t[]){BYTES}, back);
+    assert_memory_equal(back, bytes, BYTES);
+    artifact_digest(artifact, digest[0]);
+    artifact_close(artifact);
+
+    artifact = create("usual.h5");
+    artifact_write_vector(artifact, "big", ARRAY_U8, BYTES, bytes, "byte", "bytes");
+    artifact_write_i64(artifact, "step", 7, "steps", "a step");
+    artifact_commit(artifact);
+    artifact = artifact_open(scratch_path("usual.h5"), "greedy");
+    assert_int_equal(artifact_place(artifact, "big"), 0);
+    artifact_digest(artifact, digest[1]);
+    artifact_close(artifact);
+    assert_string_equal(digest[0], digest[1]);
+
+    scratch_write_at(scratch_path("placed.h5"), place + BYTES - 1,
+                     (unsigned char)~bytes[BYTES - 1]);
+    char *error = artifact_verify(scratch_path("placed.h5"));
+    assert_non_null(error);
+    assert_non_null(strstr(error, "is damaged: its arrays have digest"));
+    free(error);
+    free(bytes);
+    free(back);
+}
+
 /* Each checksum is right, but these are not the arrays that the digest was made of. */
 static void other_arrays_than_the_recorded_ones_are_found(void **state)
 {
@@ -725,6 +776,7 @@ int main(void)
         cmocka_unit_test(a_good_file_verifies),
         cmocka_unit_test(a_flipped_bit_in_an_array_is_found_and_the_array_named),
         cmocka_unit_test(a_flipped_bit_in_a_scalar_is_found_by_who_reads_it),
+        cmocka_unit_test(an_array_may_be_filled_in_place),
         cmocka_unit_test(other_arrays_than_the_recorded_ones_are_found),
         cmocka_unit_test(a_truncated_file_says_how_long_it_should_be),
         cmocka_unit_test(no_flipped_byte_goes_unnoticed_or_crashes),

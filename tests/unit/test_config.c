@@ -377,6 +377,38 @@ static void one_value_is_given_as_it_is_written(void **state)
     config_free(config);
 }
 
+/* Or the settings of every run before it would differ, and all be trained again. */
+static void a_later_setting_is_written_only_when_it_has_another_value(void **state)
+{
+    (void)state;
+    int later = 0;
+    for (int row = 0; row < config_table.n; row++) {
+        const struct setting *setting = &config_table.row[row];
+        if (!setting->later)
+            continue;
+        struct config *config = load("configs/quickstart.yaml", NULL);
+        char *value = config_value(config, setting->name);
+        assert_string_equal(value, setting->value);
+        free(value);
+        config_free(config);
+        later++;
+    }
+    assert_true(later > 0);
+    struct config *plain = load("configs/quickstart.yaml", NULL);
+    struct config *other =
+        load("configs/quickstart.yaml", "dataset.augment.crop_area=0.08");
+    char *text = config_effective(plain, "warmup");
+    char *other_text = config_effective(other, "warmup");
+    assert_null(strstr(text, "crop_area"));
+    assert_non_null(
+        strstr(text, "  augment:\n    pad_crop: 2\n    flip: true\nspace:"));
+    assert_non_null(strstr(other_text, "    flip: true\n    crop_area: 0.08\nspace:"));
+    free(text);
+    free(other_text);
+    config_free(plain);
+    config_free(other);
+}
+
 static void the_reference_file_is_what_the_table_says(void **state)
 {
     (void)state;
@@ -458,6 +490,7 @@ int main(void)
         cmocka_unit_test(the_last_override_of_a_setting_counts),
         cmocka_unit_test(overrides_are_split_at_blanks_outside_brackets_and_quotes),
         cmocka_unit_test(one_value_is_given_as_it_is_written),
+        cmocka_unit_test(a_later_setting_is_written_only_when_it_has_another_value),
         cmocka_unit_test(the_reference_file_is_what_the_table_says),
         cmocka_unit_test(a_file_that_cannot_be_read_is_named),
         cmocka_unit_test(no_damage_to_a_file_crashes_the_reader),
