@@ -279,6 +279,52 @@ void supernet_load(struct supernet *net, struct artifact *artifact, bool with_mo
         load_layout(&net->weight_layout, net->momentum, artifact, "momentum");
 }
 
+static void snapshot_group(int64_t step, const char *part, char name[64])
+{
+    snprintf(name, 64, "snapshots/%08lld/%s", (long long)step, part);
+}
+
+void supernet_save_snapshots(const struct supernet *net, struct artifact *artifact,
+                             const struct snapshot *snapshot, int n)
+{
+    char group[64];
+    int64_t *step = memory_zeroed((size_t)n + 1, sizeof(*step));
+    for (int i = 0; i < n; i++) {
+        step[i] = snapshot[i].step;
+        snapshot_group(step[i], "weights", group);
+        save_layout(&net->weight_layout, snapshot[i].weights, artifact, group);
+        snapshot_group(step[i], "statistics", group);
+        save_layout(&net->statistic_layout, snapshot[i].statistics, artifact, group);
+    }
+    artifact_write_vector(artifact, "snapshots/step", ARRAY_I64, (size_t)n, step,
+                          "steps", "steps that had been done at each snapshot");
+    artifact_describe(artifact, "snapshots",
+                      "earlier weights and statistics of the same training, by step");
+    free(step);
+}
+
+size_t supernet_snapshot_steps(struct artifact *artifact, int64_t **step)
+{
+    size_t shape[ARTIFACT_RANK_MAX] = {0};
+    int rank = artifact_shape(artifact, "snapshots/step", shape);
+    if (rank != 1)
+        shape[0] = 0;
+    *step = memory_zeroed(shape[0] + 1, sizeof(**step));
+    if (shape[0])
+        artifact_read(artifact, "snapshots/step", ARRAY_I64, 1, shape, *step);
+    return shape[0];
+}
+
+void supernet_load_snapshot(struct supernet *net, struct artifact *artifact,
+                            int64_t step)
+{
+    char group[64];
+    snapshot_group(step, "weights", group);
+    load_layout(&net->weight_layout, net->weights, artifact, group);
+    snapshot_group(step, "statistics", group);
+    load_layout(&net->statistic_layout, net->statistics, artifact, group);
+}
+
 void supernet_save_state(const struct supernet *net, struct artifact *artifact)
 {
     artifact_write_vector(artifact, "state/weights", ARRAY_F32,

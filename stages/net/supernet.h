@@ -69,6 +69,21 @@ size_t supernet_gradient_floats(const struct supernet *net);
 void supernet_save(const struct supernet *net, struct artifact *artifact,
                    bool with_momentum);
 void supernet_load(struct supernet *net, struct artifact *artifact, bool with_momentum);
+/*
+ * Earlier states of the same training, in the same artifact, without momenta: the steps
+ * as snapshots/step, and for each snapshots/<step>/weights/... and .../statistics/...
+ */
+struct snapshot {
+    long step;                   /* steps that had been done */
+    float *weights, *statistics; /* as they lie in memory */
+};
+void supernet_save_snapshots(const struct supernet *net, struct artifact *artifact,
+                             const struct snapshot *snapshot, int n);
+/* The steps of which there are snapshots, in the artifact's order; 0 if none. *step:
+ * the caller frees. */
+size_t supernet_snapshot_steps(struct artifact *artifact, int64_t **step);
+void supernet_load_snapshot(struct supernet *net, struct artifact *artifact,
+                            int64_t step);
 /* A checkpoint's form: the three blocks as they lie in memory. */
 void supernet_save_state(const struct supernet *net, struct artifact *artifact);
 void supernet_load_state(struct supernet *net, struct artifact *artifact);

@@ -226,6 +226,45 @@ static void momenta_are_left_alone_unless_asked_for(void **state)
     supernet_free(net), supernet_free(again);
 }
 
+/* Two states, saved with the last one: each comes back, and the last one as well. */
+static void earlier_states_are_kept_beside_the_last_one(void **state)
+{
+    (void)state;
+    struct space_config config = config_of_subject();
+    struct supernet *early = drawn_net(&config), *late = other_net(&config),
+                    *last = drawn_net(&config), *again = other_net(&config);
+    const struct snapshot snapshot[] = {{40, early->weights, early->statistics},
+                                        {1200, late->weights, late->statistics}};
+    last->weights[0] += 1;
+    struct artifact *file = artifact_create(scratch_path("snapshots.h5"), &origin);
+    supernet_save(last, file, false);
+    supernet_save_snapshots(last, file, snapshot, 2);
+    artifact_commit(file);
+    file = artifact_open(scratch_path("snapshots.h5"), "warmup");
+    int64_t *step;
+    assert_int_equal(supernet_snapshot_steps(file, &step), 2);
+    assert_true(step[0] == 40 && step[1] == 1200);
+    const struct supernet *expected[] = {early, late, last};
+    for (int i = 0; i < 3; i++) {
+        if (i < 2)
+            supernet_load_snapshot(again, file, step[i]);
+        else
+            supernet_load(again, file, false);
+        assert_memory_equal(again->weights, expected[i]->weights,
+                            last->weight_layout.floats * sizeof(float));
+        assert_memory_equal(again->statistics, expected[i]->statistics,
+                            last->statistic_layout.floats * sizeof(float));
+    }
+    artifact_close(file);
+    free(step);
+    file = artifact_open(scratch_path("named.h5"), "warmup");
+    assert_int_equal(supernet_snapshot_steps(file, &step), 0);
+    artifact_close(file);
+    free(step);
+    supernet_free(early), supernet_free(late), supernet_free(last),
+        supernet_free(again);
+}
+
 static void what_is_saved_as_it_lies_comes_back_bit_for_bit(void **state)
 {
     (void)state;
@@ -331,6 +370,7 @@ int main(void)
         cmocka_unit_test(convolutions_start_with_the_spread_of_their_fan_out),
         cmocka_unit_test(what_is_saved_by_name_comes_back_bit_for_bit),
         cmocka_unit_test(momenta_are_left_alone_unless_asked_for),
+        cmocka_unit_test(earlier_states_are_kept_beside_the_last_one),
         cmocka_unit_test(what_is_saved_as_it_lies_comes_back_bit_for_bit),
         cmocka_unit_test(arrays_in_a_file_have_their_logical_shape_and_order),
         cmocka_unit_test(a_missing_or_misshapen_array_is_named),
