@@ -51,18 +51,21 @@ struct search {
 
 /* Judging paths. */
 
-static void score(struct search *search, const struct path *path, int n,
+/* False if it was told to stop. */
+static bool score(struct search *search, const struct path *path, int n,
                   struct score *result)
 {
+    bool scored;
     double begin = clock_seconds();
     if (strcmp(search->config->search.bn, "recalibrate") == 0)
-        score_paths_recalibrated(search->scorer, path, n, search->calibration,
-                                 search->n_calibration, SPLIT_VALIDATION, search->image,
-                                 search->n_images, result);
+        scored = score_paths_recalibrated(search->scorer, path, n, search->calibration,
+                                          search->n_calibration, SPLIT_VALIDATION,
+                                          search->image, search->n_images, result);
     else
-        score_paths(search->scorer, path, n, SPLIT_VALIDATION, search->image,
-                    search->n_images, result);
+        scored = score_paths(search->scorer, path, n, SPLIT_VALIDATION, search->image,
+                             search->n_images, result);
     search->seconds += clock_seconds() - begin;
+    return scored;
 }
 
 static void save_search(void *context, struct artifact *artifact)
@@ -124,14 +127,6 @@ static void show(struct search *search)
                   progress_rate(&search->progress), progress_eta(&search->progress));
 }
 
-/* Paths that are scored in one go: neighbours in a sorted list share prefixes, yet a
- * checkpoint must not be hours away. About 100,000 images through the network. */
-static int group_size(const struct search *search)
-{
-    int n = (int)(100000 / ((int64_t)search->n_images + search->n_calibration));
-    return n < 4 ? 4 : n;
-}
-
 static int by_genotype(const void *a, const void *b)
 {
     return path_compare(a, b);
@@ -143,15 +138,16 @@ static void score_unknown(struct search *search, const struct path *path, int n)
 {
     struct path *todo = memory_zeroed((size_t)n, sizeof(*todo));
     struct score *result = memory_zeroed((size_t)n, sizeof(*result));
-    int n_todo = 0, group = group_size(search);
+    int n_todo = 0,
+        group = score_group_size((int64_t)search->n_images + search->n_calibration);
     for (int i = 0; i < n; i++)
         if (!search_log_find(&search->log, &path[i]))
             todo[n_todo++] = path[i];
     qsort(todo, (size_t)n_todo, sizeof(*todo), by_genotype);
     for (int first = 0; first < n_todo && !search->stopped; first += group) {
         int count = n_todo - first < group ? n_todo - first : group;
-        score(search, todo + first, count, result);
-        for (int i = 0; i < count; i++)
+        bool scored = score(search, todo + first, count, result);
+        for (int i = 0; scored && i < count; i++)
             search_log_add(&search->log,
                            &(struct search_entry){
                                todo[first + i], result[i],
@@ -384,6 +380,7 @@ static void search_init(struct search *search, struct stage *stage,
     if (strcmp(c->algorithm, "nsga2") == 0)
         search->nsga2 = nsga2_create(&problem, &settings);
     load_supernet(search, stage->options.in.text[0]);
+    scorer_set_stop(search->scorer, stop_requested);
 }
 
 static long paths_planned(const struct search *search)

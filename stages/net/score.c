@@ -16,6 +16,7 @@ struct scorer {
     float *images;
     int *labels;
     struct score_counters counters;
+    bool (*stop)(void); /* NULL: never */
 };
 
 struct scorer *scorer_create(const struct supernet *net, struct workspace *workspace,
@@ -23,7 +24,11 @@ struct scorer *scorer_create(const struct supernet *net, struct workspace *works
 {
     BUG_IF(batch < 1 || batch > capacity);
     struct scorer *s = memory_zeroed(1, sizeof(*s));
-    *s = (struct scorer){net, workspace, dataset, batch, capacity, NULL, NULL, {0}};
+    *s = (struct scorer){.net = net,
+                         .workspace = workspace,
+                         .dataset = dataset,
+                         .batch = batch,
+                         .capacity = capacity};
     size_t image = (size_t)net->space.h * (size_t)net->space.w * (size_t)net->space.c;
     s->images = memory_zeroed((size_t)capacity * image, sizeof(float));
     s->labels = memory_zeroed((size_t)capacity, sizeof(int));
@@ -42,6 +47,17 @@ void scorer_free(struct scorer *scorer)
 const struct dataset *scorer_dataset(const struct scorer *scorer)
 {
     return scorer->dataset;
+}
+
+void scorer_set_stop(struct scorer *scorer, bool (*stop)(void))
+{
+    scorer->stop = stop;
+}
+
+int score_group_size(int64_t images)
+{
+    int64_t n = 100000 / images;
+    return n < 4 ? 4 : n > 64 ? 64 : (int)n;
 }
 
 struct score_counters scorer_counters(const struct scorer *scorer)
@@ -255,9 +271,17 @@ struct walk {
     double share;
     int batch;  /* images of a batch at most */
     int n;      /* images of this batch */
+    int before; /* images of the list in earlier batches */
+    bool (*stop)(void);
+    bool stopped;
     bool judge; /* head and loss wanted (and always in BN_BATCH with given: head BN) */
     double *loss; /* [paths], sums; by index into tree->path */
     int64_t *hits;
+    /* The scores wanted: path i's for the first after[k] images at score[i * stride +
+     * k]. */
+    const int *after;
+    int n_after, stride;
+    struct score *score;
     struct net_values values;
 };
 
@@ -296,6 +320,17 @@ static struct source walk_block(struct walk *walk, const struct block *b,
     return (struct source){.z = t.y};
 }
 
+/* Adds an image to the sums of path p; afterwards it was judged on `images` of them. */
+static void add_image(struct walk *walk, int p, int images, double loss, int hit)
+{
+    walk->loss[p] += loss;
+    walk->hits[p] += hit;
+    for (int k = 0; k < walk->n_after; k++)
+        if (walk->after[k] == images)
+            walk->score[(size_t)p * (size_t)walk->stride + (size_t)k] =
+                (struct score){walk->loss[p] / images, (double)walk->hits[p] / images};
+}
+
 static void walk_head(struct walk *walk, int i, const struct source *x)
 {
     const struct supernet *net = walk->scorer->net;
@@ -310,10 +345,8 @@ static void walk_head(struct walk *walk, int i, const struct source *x)
     if (walk->mode == BN_BATCH && walk->given && net->space.head_channels)
         add_share(net->head.k, walk->share, &t.bn, &walk->given->head[i]);
     int p = walk->tree->order[i];
-    for (int j = 0; walk->judge && j < walk->n; j++) {
-        walk->loss[p] += t.loss[j];
-        walk->hits[p] += t.hit[j];
-    }
+    for (int j = 0; walk->judge && j < walk->n; j++)
+        add_image(walk, p, walk->before + j + 1, t.loss[j], t.hit[j]);
     arena_release(arena, mark);
 }
 
@@ -346,6 +379,10 @@ static void walk_tree(struct walk *walk)
     input[0] = walk_shared(walk);
     mark[0] = arena_mark(arena);
     for (int i = 0; i < tree->n; i++) {
+        if (walk->stop && walk->stop()) {
+            walk->stopped = true;
+            break;
+        }
         arena_release(arena, mark[tree->shared[i]]);
         for (int l = tree->shared[i]; l < tree->n_layers; l++) {
             int node = tree->node[i * tree->n_layers + l];
@@ -359,18 +396,29 @@ static void walk_tree(struct walk *walk)
     arena_release(arena, start);
 }
 
+static int batches_of(int n_index, int batch)
+{
+    return (n_index + batch - 1) / batch;
+}
+
+/* Batches of (nearly) equal size: BN of a small last batch would be worse. */
+static int batch_start(int n_index, int batches, int b)
+{
+    return (int)((int64_t)n_index * b / batches);
+}
+
 /* Every batch of an index list, one walk each. */
 static void walk_images(struct walk *walk, enum split split, const int *index,
                         int n_index)
 {
     struct scorer *s = walk->scorer;
-    int batches = (n_index + walk->batch - 1) / walk->batch;
+    int batches = batches_of(n_index, walk->batch);
     walk->share = 1.0 / batches;
-    for (int b = 0; b < batches; b++) {
-        /* Batches of (nearly) equal size: BN of a small last batch would be worse. */
-        int first = (int)((int64_t)n_index * b / batches);
-        walk->n = (int)((int64_t)n_index * (b + 1) / batches) - first;
-        dataset_batch(s->dataset, split, index + first, walk->n, s->images, s->labels);
+    for (int b = 0; b < batches && !walk->stopped; b++) {
+        walk->before = batch_start(n_index, batches, b);
+        walk->n = batch_start(n_index, batches, b + 1) - walk->before;
+        dataset_batch(s->dataset, split, index + walk->before, walk->n, s->images,
+                      s->labels);
         walk_tree(walk);
     }
 }
@@ -380,7 +428,6 @@ static void count(const struct walk *walk, int n_index)
     struct scorer *s = walk->scorer;
     const struct tree *tree = walk->tree;
     s->counters.evaluations += (int64_t)tree->n * n_index;
-    int batches = (n_index + walk->batch - 1) / walk->batch;
     int64_t blocks = 0;
     for (int i = 0; i < tree->n; i++) {
         for (int l = 0; l < tree->n_layers; l++)
@@ -388,65 +435,126 @@ static void count(const struct walk *walk, int n_index)
         for (int f = 0; f < s->net->space.n_fixed; f++)
             blocks += !s->net->fixed[f].passes;
     }
-    s->counters.blocks_asked += blocks * batches;
+    s->counters.blocks_asked += blocks * batches_of(n_index, walk->batch);
 }
 
-static void judge(struct walk *walk, enum split split, const int *index, int n_index,
-                  struct score *score)
+/* Judges on the first after[n_after - 1] images, the largest number: every path's score
+ * for the first after[k] goes to score[path * stride + k]. */
+static void judge(struct walk *walk, enum split split, const int *index,
+                  const int *after, int n_after, struct score *score, int stride)
 {
-    int n = walk->tree->n;
+    size_t n = (size_t)walk->tree->n;
     walk->judge = true;
-    walk->loss = memory_zeroed((size_t)n, sizeof(double));
-    walk->hits = memory_zeroed((size_t)n, sizeof(int64_t));
-    walk_images(walk, split, index, n_index);
-    count(walk, n_index);
-    for (int p = 0; p < n; p++)
-        score[p] =
-            (struct score){walk->loss[p] / n_index, (double)walk->hits[p] / n_index};
+    walk->after = after;
+    walk->n_after = n_after;
+    walk->score = score;
+    walk->stride = stride;
+    walk->loss = memory_zeroed(n, sizeof(double));
+    walk->hits = memory_zeroed(n, sizeof(int64_t));
+    walk_images(walk, split, index, after[n_after - 1]);
+    count(walk, after[n_after - 1]);
     free(walk->loss);
     free(walk->hits);
 }
 
-void score_paths(struct scorer *scorer, const struct path *path, int n,
-                 enum split split, const int *index, int n_index, struct score *score)
+/* Whether the batches of the first `few` images are the first ones of all n's. */
+static bool begins_alike(int few, int n, int batch)
+{
+    int batches = batches_of(few, batch), all = batches_of(n, batch);
+    for (int b = 1; b <= batches; b++)
+        if (batch_start(few, batches, b) != batch_start(n, all, b))
+            return false;
+    return true;
+}
+
+static bool in_one_pass(const struct scorer *scorer, int n_calibration, int few,
+                        int n_index)
+{
+    return n_calibration > 0 || begins_alike(few, n_index, scorer->batch);
+}
+
+/* score[(n_few + 1) * paths]: what the pass over all images does not give takes passes
+ * of its own. */
+static void judge_subsets(struct walk *walk, int n_calibration, enum split split,
+                          const int *index, int n_index,
+                          const struct score_subsets *subsets, struct score *score)
+{
+    int n_few = subsets->n_few, stride = n_few + 1;
+    int *after = memory_zeroed((size_t)stride, sizeof(int));
+    for (int k = 0; k < n_few; k++) {
+        int few = subsets->few[k];
+        BUG_IF(few < 1 || few > n_index);
+        if (in_one_pass(walk->scorer, n_calibration, few, n_index))
+            after[k] = few; /* else 0: no image has that number */
+        else if (!walk->stopped)
+            judge(walk, split, index, &few, 1, score + k, stride);
+    }
+    after[n_few] = n_index;
+    if (!walk->stopped)
+        judge(walk, split, index, after, stride, score, stride);
+    free(after);
+}
+
+bool score_paths_on_subsets(struct scorer *scorer, const struct path *path, int n,
+                            const int *calibration, int n_calibration, enum split split,
+                            const int *index, int n_index,
+                            const struct score_subsets *subsets, struct score *score)
 {
     if (n < 1)
-        return;
+        return true;
+    struct score_counters before = scorer->counters;
     struct tree tree;
+    struct given given;
     tree_init(&tree, path, n);
     struct walk walk = {.scorer = scorer,
                         .tree = &tree,
                         .mode = BN_BATCH,
                         .batch = scorer->batch,
+                        .stop = scorer->stop,
                         .values = supernet_values(scorer->net)};
-    judge(&walk, split, index, n_index, score);
+    if (n_calibration) {
+        given_init(&given, scorer->net, &tree);
+        walk.given = &given;
+        walk_images(&walk, SPLIT_TRAIN, calibration, n_calibration);
+        count(&walk, n_calibration);
+        given_finish(&given, scorer->net, &tree);
+        walk.mode = BN_GIVEN;
+    }
+    judge_subsets(&walk, n_calibration, split, index, n_index, subsets, score);
+    if (n_calibration)
+        given_release(&given);
     tree_release(&tree);
+    if (walk.stopped)
+        scorer->counters = before;
+    return !walk.stopped;
 }
 
-void score_paths_recalibrated(struct scorer *scorer, const struct path *path, int n,
+int64_t score_subsets_images(const struct scorer *scorer, int n_calibration,
+                             int n_index, const struct score_subsets *subsets)
+{
+    int64_t images = (int64_t)n_calibration + n_index;
+    for (int k = 0; k < subsets->n_few; k++)
+        if (!in_one_pass(scorer, n_calibration, subsets->few[k], n_index))
+            images += subsets->few[k];
+    return images;
+}
+
+static const struct score_subsets no_subsets = {NULL, 0};
+
+bool score_paths(struct scorer *scorer, const struct path *path, int n,
+                 enum split split, const int *index, int n_index, struct score *score)
+{
+    return score_paths_on_subsets(scorer, path, n, NULL, 0, split, index, n_index,
+                                  &no_subsets, score);
+}
+
+bool score_paths_recalibrated(struct scorer *scorer, const struct path *path, int n,
                               const int *calibration, int n_calibration,
                               enum split split, const int *index, int n_index,
                               struct score *score)
 {
-    if (n < 1)
-        return;
-    struct tree tree;
-    struct given given;
-    tree_init(&tree, path, n);
-    given_init(&given, scorer->net, &tree);
-    struct walk walk = {.scorer = scorer,
-                        .tree = &tree,
-                        .mode = BN_BATCH,
-                        .given = &given,
-                        .batch = scorer->batch,
-                        .values = supernet_values(scorer->net)};
-    walk_images(&walk, SPLIT_TRAIN, calibration, n_calibration);
-    count(&walk, n_calibration);
-    given_finish(&given, scorer->net, &tree);
-    walk.mode = BN_GIVEN;
-    judge(&walk, split, index, n_index, score);
-    given_release(&given);
-    tree_release(&tree);
+    return score_paths_on_subsets(scorer, path, n, calibration, n_calibration, split,
+                                  index, n_index, &no_subsets, score);
 }
 
 struct score score_one_batch(struct scorer *scorer, const struct path *path,
@@ -462,7 +570,7 @@ struct score score_one_batch(struct scorer *scorer, const struct path *path,
                         .mode = BN_BATCH,
                         .batch = n_index,
                         .values = supernet_values(scorer->net)};
-    judge(&walk, split, index, n_index, &score);
+    judge(&walk, split, index, &n_index, 1, &score, 1);
     tree_release(&tree);
     scorer->counters = before;
     return score;

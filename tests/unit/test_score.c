@@ -234,6 +234,95 @@ static void one_batch_is_not_counted_and_counters_can_be_set(void **state)
     subject_release(&s);
 }
 
+/* Ten images are batches of 3, 3 and 4. Three and six are such batches, too; four,
+ * seven (3 and 4) and one are not. */
+static const int few[] = {3, 4, 6, 10, 7, 1};
+enum { FEW = sizeof(few) / sizeof(*few) };
+
+static void check_subsets(struct subject *s, bool recalibrate)
+{
+    struct path path[PATHS];
+    struct score at_once[PATHS * (FEW + 1)], alone[PATHS];
+    const struct score_subsets subsets = {few, FEW};
+    int n_calibration = recalibrate ? CALIBRATION : 0;
+    parse_paths(s, path);
+    assert_true(score_paths_on_subsets(s->scorer, path, PATHS, calibration,
+                                       n_calibration, SPLIT_VALIDATION, images, IMAGES,
+                                       &subsets, at_once));
+    int64_t each = score_subsets_images(s->scorer, n_calibration, IMAGES, &subsets);
+    assert_int_equal(each, recalibrate ? 7 + 10 : 10 + 4 + 7 + 1);
+    assert_int_equal(scorer_counters(s->scorer).evaluations, PATHS * each);
+    for (int k = 0; k <= FEW; k++) {
+        int n = k < FEW ? few[k] : IMAGES;
+        if (recalibrate)
+            score_paths_recalibrated(s->scorer, path, PATHS, calibration, CALIBRATION,
+                                     SPLIT_VALIDATION, images, n, alone);
+        else
+            score_paths(s->scorer, path, PATHS, SPLIT_VALIDATION, images, n, alone);
+        for (int i = 0; i < PATHS; i++)
+            assert_same_scores(&at_once[i * (FEW + 1) + k], &alone[i]);
+    }
+}
+
+static void subsets_scored_at_once_have_the_bits_of_each_alone(void **state)
+{
+    (void)state;
+    for_each_subject(check_subsets);
+}
+
+static int asked;
+
+static bool at_the_tenth_time(void)
+{
+    return ++asked >= 10;
+}
+
+static bool always(void)
+{
+    return true;
+}
+
+static void check_stopped(struct subject *s, bool recalibrated)
+{
+    struct path path[PATHS];
+    struct score first[PATHS], broken[PATHS], again[PATHS];
+    parse_paths(s, path);
+    score(s, path, PATHS, recalibrated, first);
+    struct score_counters before = scorer_counters(s->scorer);
+    size_t mark = arena_mark(s->workspace->tensors);
+    asked = 0;
+    scorer_set_stop(s->scorer, at_the_tenth_time);
+    score(s, path, PATHS, recalibrated, broken);
+    assert_int_equal(asked, 10);
+    assert_int_equal(arena_mark(s->workspace->tensors), mark);
+    struct score_counters after = scorer_counters(s->scorer);
+    assert_memory_equal(&before, &after, sizeof(after));
+    assert_false(score_paths(s->scorer, path, 1, SPLIT_VALIDATION, images, 1, broken));
+    scorer_set_stop(s->scorer, always);
+    struct score one = score_one_batch(s->scorer, path, SPLIT_VALIDATION, images, 4);
+    scorer_set_stop(s->scorer, NULL);
+    assert_true(score_paths(s->scorer, path, 1, SPLIT_VALIDATION, images, 4, again));
+    assert_same_scores(&one, &again[0]);
+    score(s, path, PATHS, recalibrated, again);
+    for (int i = 0; i < PATHS; i++)
+        assert_same_scores(&first[i], &again[i]);
+}
+
+/* A probe is one batch, and has to be judged whatever was asked for. */
+static void a_scorer_that_was_stopped_counts_nothing_and_can_go_on(void **state)
+{
+    (void)state;
+    for_each_subject(check_stopped);
+}
+
+static void a_group_has_four_paths_at_least_and_64_at_most(void **state)
+{
+    (void)state;
+    assert_int_equal(score_group_size(70000), 4);
+    assert_int_equal(score_group_size(5000), 20);
+    assert_int_equal(score_group_size(10), 64);
+}
+
 /* One batch by plain loops; statistics and given as in network_ref.h. */
 static double reference(const struct subject *s, const struct path *path,
                         enum split split, const int *index, int n, const double *given,
@@ -321,6 +410,9 @@ int main(void)
         cmocka_unit_test(scoring_changes_nothing_of_the_supernet),
         cmocka_unit_test(counters_are_those_counted_by_hand),
         cmocka_unit_test(one_batch_is_not_counted_and_counters_can_be_set),
+        cmocka_unit_test(subsets_scored_at_once_have_the_bits_of_each_alone),
+        cmocka_unit_test(a_scorer_that_was_stopped_counts_nothing_and_can_go_on),
+        cmocka_unit_test(a_group_has_four_paths_at_least_and_64_at_most),
         cmocka_unit_test(
             scores_are_those_of_plain_loops_with_batch_or_averaged_statistics),
     };
