@@ -22,8 +22,9 @@ enum rng_purpose {
     RNG_SEARCH = 8,      /* NSGA-II; epoch = generation */
     RNG_DROPOUT = 9,
     RNG_BOOTSTRAP = 10,
-    RNG_LATENCY = 20, /* paths that are timed */
-    RNG_TEST = 1000, /* tests */
+    RNG_LATENCY = 20,  /* paths that are timed */
+    RNG_RANKCORR = 21, /* paths and images whose ranking is looked at */
+    RNG_TEST = 1000,   /* tests */
 };
 
 /* A stream; a value, copied freely. */

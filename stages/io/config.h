@@ -168,6 +168,22 @@ struct evaluate_config {
     int repetitions;     /* of each timing */
 };
 
+struct count_list {
+    int n;
+    int count[CONFIG_LIST_MAX];
+};
+
+struct rankcorr_config {
+    int paths;
+    struct count_list images; /* numbers of images whose ranking is looked at */
+    int validation_images;    /* 0 = all of them */
+    const char *bn;           /* "batch" or "recalibrate" */
+    int recalibrate_images;
+    int batch;
+    int bootstrap;     /* resamples */
+    const char *truth; /* a table of known accuracies; "none" */
+};
+
 struct latency_config {
     const char *table; /* a table in ProxylessNAS's form; "none" = measure */
     int batch, threads, repetitions, networks;
@@ -203,6 +219,7 @@ struct config {
     struct retrain_config retrain;
     struct evaluate_config evaluate;
     struct latency_config latency;
+    struct rankcorr_config rankcorr;
     struct network_config network;
     struct checkpoint_config checkpoint;
 };

@@ -115,6 +115,7 @@ static void validation_images_suffice(struct check *check)
     } wanted[] = {
         {"greedy.surrogate_images", config->greedy.surrogate_images},
         {"search.validation_images", config->search.validation_images},
+        {"rankcorr.validation_images", config->rankcorr.validation_images},
     };
     double there = (double)config->space.classes * config->dataset.validation_per_class;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)

@@ -226,7 +226,7 @@ static const struct setting rows[] = {
             "A path that is drawn again takes its newest loss; off: it keeps the old "
             "one."),
 
-    SECTION("search", USE_SEARCH, "The search for paths in the trained supernet."),
+    SECTION("search", USE_JUDGING, "The search for paths in the trained supernet."),
     WORD(search.algorithm, "nsga2", "nsga2 random", USE_SEARCH,
          "nsga2: evolution, error against FLOPs; random: the baseline."),
     INTEGER(search.population, "50", 2, COUNT_MAX, USE_SEARCH,
@@ -238,13 +238,13 @@ static const struct setting rows[] = {
     BOOLEAN(search.initialise_from_pool, "true", USE_SEARCH,
             "Begin with the best paths of greedy's pool; off: with random ones (Table "
             "4)."),
-    SECTION("search.constraints", USE_SEARCH,
+    SECTION("search.constraints", USE_JUDGING,
             "Limits on the paths that are considered; 0 = none."),
-    NUMBER(search.constraints.flops, "0", 0, 1e18, USE_SEARCH,
+    NUMBER(search.constraints.flops, "0", 0, 1e18, USE_JUDGING,
            "Most multiply-adds of a path."),
-    NUMBER(search.constraints.params, "0", 0, 1e18, USE_SEARCH,
+    NUMBER(search.constraints.params, "0", 0, 1e18, USE_JUDGING,
            "Most parameters of a path."),
-    NUMBER(search.constraints.latency_ms, "0", 0, 1e9, USE_SEARCH,
+    NUMBER(search.constraints.latency_ms, "0", 0, 1e9, USE_JUDGING,
            "Longest time of a path by latency.h5 (see latency), in milliseconds."),
     WORD(search.bn, "recalibrate", "batch recalibrate", USE_SEARCH,
          "Batch normalisation while a path is judged: statistics of the batch itself, "
@@ -328,6 +328,31 @@ static const struct setting rows[] = {
             "One image and a batch of so many are timed, on one thread."),
     INTEGER(evaluate.repetitions, "50", 1, COUNT_MAX, USE_EVALUATE,
             "Times that each is timed; median and quartiles count."),
+
+    SECTION("rankcorr", USE_RANKCORR,
+            "How far rankings by a supernet can be trusted (Table 3, Figure 4)."),
+    INTEGER(rankcorr.paths, "1000", 2, COUNT_MAX, USE_RANKCORR,
+            "Random paths that are ranked, or all that there are (paper: 1000)."),
+    {ROW(rankcorr.images, kind_counts, "[10, 50, 100, 500, 1000, 5000]"), .least = 1,
+     .most = IMAGES_MAX, .use = USE_RANKCORR,
+     .help = "Numbers of validation images whose ranking is compared with that by all "
+             "of them; numbers beyond what there is are left out."},
+    INTEGER(rankcorr.validation_images, "0", 0, IMAGES_MAX, USE_RANKCORR,
+            "Validation images that stand for all of them; 0 = all (paper: all)."),
+    WORD(
+        rankcorr.bn, "batch", "batch recalibrate", USE_RANKCORR,
+        "As search.bn. With batch, each number of images has the statistics of its own "
+        "batches, as greedy's surrogate has."),
+    INTEGER(rankcorr.recalibrate_images, "20000", 2, IMAGES_MAX, USE_RANKCORR,
+            "As search.recalibrate_images."),
+    INTEGER(rankcorr.batch, "250", 2, COUNT_MAX, USE_RANKCORR,
+            "Images at a time while a path is judged. Greedy judges its surrogate as "
+            "one batch: so does this where it is not less."),
+    INTEGER(rankcorr.bootstrap, "1000", 1, COUNT_MAX, USE_RANKCORR,
+            "Resamples of the paths for the interval of each correlation."),
+    {ROW(rankcorr.truth, kind_text, "none"), .use = USE_RANKCORR,
+     .help = "A table of known accuracies (CSV or HDF5, see stages/nas/truth.h) to "
+             "compare rankings with, too; the paths are then drawn from it."},
 
     SECTION("latency", USE_LATENCY,
             "The time that each part of a network takes: on this processor, or by a "

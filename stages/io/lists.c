@@ -73,3 +73,41 @@ static void write_texts(FILE *out, const struct setting *setting, const void *ba
 }
 
 const struct setting_kind kind_texts = {"a list of texts", read_texts, write_texts};
+
+static bool read_counts(const struct reader *reader, const struct setting *setting,
+                        const char *shown, const struct yaml_tree *node, void *base)
+{
+    const struct setting element = {
+        .kind = &kind_integer, .least = setting->least, .most = setting->most};
+    struct count_list *list = (struct count_list *)((char *)base + setting->offset);
+    bool good = list_check(reader, setting, shown, node, 1, CONFIG_LIST_MAX);
+    list->n = 0;
+    for (int i = 0; good && i < node->n; i++) {
+        int *count = &list->count[i];
+        char *name = list_item_name(shown, i);
+        good = kind_integer.read(reader, &element, name, node->item[i], count);
+        if (good && i > 0 && *count <= count[-1]) {
+            reader_problem(reader, node->item[i], name,
+                           "%d is not more than the one before (%d)", *count,
+                           count[-1]);
+            good = false;
+        }
+        list->n += good;
+        free(name);
+    }
+    return good;
+}
+
+static void write_counts(FILE *out, const struct setting *setting, const void *base,
+                         int depth)
+{
+    const struct count_list *list =
+        (const struct count_list *)((const char *)base + setting->offset);
+    (void)depth;
+    for (int i = 0; i < list->n; i++)
+        fprintf(out, "%s%d", i ? ", " : " [", list->count[i]);
+    fputs("]", out);
+}
+
+const struct setting_kind kind_counts = {"a list of rising integers", read_counts,
+                                         write_counts};

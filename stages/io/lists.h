@@ -10,6 +10,8 @@
 
 /* struct text_list: 1 to CONFIG_LIST_MAX distinct texts, none empty. */
 extern const struct setting_kind kind_texts;
+/* struct count_list: 1 to CONFIG_LIST_MAX integers of the row's range, rising. */
+extern const struct setting_kind kind_counts;
 
 /* A list of least to most items, or a problem. */
 bool list_check(const struct reader *reader, const struct setting *setting,

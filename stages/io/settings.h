@@ -26,9 +26,11 @@ enum setting_use {
     USE_LATENCY = 1 << 4,
     USE_RETRAIN = 1 << 5,
     USE_EVALUATE = 1 << 6,
+    USE_RANKCORR = 1 << 7,
     USE_TRAINING = USE_WARMUP | USE_GREEDY,
     USE_STEPS = USE_TRAINING | USE_RETRAIN,
-    USE_NETWORKS = USE_STEPS | USE_SEARCH | USE_EVALUATE,
+    USE_JUDGING = USE_SEARCH | USE_RANKCORR,
+    USE_NETWORKS = USE_STEPS | USE_JUDGING | USE_EVALUATE,
     USE_SPACE = USE_NETWORKS | USE_LATENCY,
     USE_STAGES = USE_PREPARE | USE_SPACE,
     /* Not a stage: what make itself looks up. */
@@ -38,7 +40,7 @@ enum setting_use {
     USE_NETWORK = 1 << 30,
 };
 
-enum { SETTING_STAGES = 7 };
+enum { SETTING_STAGES = 8 };
 /* Names in the order of the bits above, then NULL. */
 extern const char *const setting_stages[SETTING_STAGES + 1];
 /* The bit of a stage's name; 0 if there is none of that name. */

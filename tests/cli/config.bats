@@ -1,7 +1,7 @@
 # config.bats - the program config: what it writes, and what it says to each mistake.
 
 # The stages that have settings, in order.
-stages="prepare warmup greedy search latency retrain evaluate"
+stages="prepare warmup greedy search latency retrain evaluate rankcorr"
 
 setup() {
     config=${BUILD:-stages/build/release}/config
@@ -213,9 +213,9 @@ x: 2' "FILE:2:2: not YAML: did not find expected ',' or ']' while parsing a flow
 @test "a command line that is not one request" {
     asked -- "config: --config=FILE.yaml is missing (the experiment)" \
         "config: see 'config --help'"
-    asked --config=x --check --get=seed --stage=rankcorr -- \
+    asked --config=x --check --get=seed --stage=plot -- \
         "config: --check, --reference, --get, --out and --out-folder exclude each other, found more than one" \
-        "config: --stage is 'rankcorr', expected one of: $stages" \
+        "config: --stage is 'plot', expected one of: $stages" \
         "config: see 'config --help'"
     asked --config=x --stage=warmup --stage=greedy -- \
         "config: --stage is given more than once, which needs --out-folder" \

@@ -196,7 +196,7 @@ static void awkward_values_read_back_the_same(void **state)
 }
 
 /* Which stages an edit concerns, worked out by what each stage does. */
-#define OF_SPACE "warmup greedy search latency retrain evaluate"
+#define OF_SPACE "warmup greedy search latency retrain evaluate rankcorr"
 static const struct {
     const char *override, *concerns;
 } edits[] = {
@@ -221,9 +221,11 @@ static const struct {
     {"greedy.epsilon.to=0.5", "greedy"},
     {"greedy.stop_by_turnover=false", "greedy"},
     {"search.population=20", "search"},
-    {"search.constraints.flops=8e6", "search"},
+    {"search.constraints.flops=8e6", "search rankcorr"},
     {"search.bn=recalibrate", "search"},
-    {"search.constraints.latency_ms=3", "search"},
+    {"search.constraints.latency_ms=3", "search rankcorr"},
+    {"rankcorr.images=[10, 20]", "rankcorr"},
+    {"rankcorr.truth=known.csv", "rankcorr"},
     {"latency.batch=2", "latency"},
     {"retrain.networks=[found]", ""},
     {"retrain.network=largest", "retrain"},

@@ -54,12 +54,40 @@ static void what_is_no_list_of_texts_is_refused(void **state)
                            "SET: retrain.networks[1]: expected text, found a list\n"));
 }
 
+static void a_list_of_counts_rises(void **state)
+{
+    (void)state;
+    char *problems;
+    struct config *config = read_least("rankcorr.images=[5, 10, 400]", &problems);
+    assert_non_null(config);
+    assert_int_equal(config->rankcorr.images.n, 3);
+    assert_int_equal(config->rankcorr.images.count[2], 400);
+    char *value = config_value(config, "rankcorr.images");
+    assert_string_equal(value, "[5, 10, 400]");
+    free(value);
+    config_free(config);
+    assert_true(is_refused("rankcorr.images=[5, 10, 10]",
+                           "SET: rankcorr.images[2]: 10 is not more than the one "
+                           "before (10)\n"));
+    assert_true(is_refused("rankcorr.images=[5, x]",
+                           "SET: rankcorr.images[1]: 'x' is not an integer\n"));
+    assert_true(is_refused("rankcorr.images=[0]",
+                           "SET: rankcorr.images[0]: 0 is out of range, expected 1 to "
+                           "100000000\n"));
+    assert_true(is_refused("rankcorr.images=5",
+                           "SET: rankcorr.images: expected a list of rising integers, "
+                           "found '5'\n"));
+    assert_true(is_refused("rankcorr.images=[]",
+                           "SET: rankcorr.images: has 0 items, expected 1 to 16\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_keep_their_order_and_their_blanks),
         cmocka_unit_test(they_are_written_so_that_they_read_back),
         cmocka_unit_test(what_is_no_list_of_texts_is_refused),
+        cmocka_unit_test(a_list_of_counts_rises),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
