@@ -173,30 +173,44 @@ static double quantile(const double *sorted, int n, double share)
     return sorted[below] + (position - below) * (sorted[below + 1] - sorted[below]);
 }
 
+/* The statistic of one resample; drawn[2 n] is room for it. */
+static double resampled(double (*statistic)(const double *, const double *, size_t),
+                        const double *a, const double *b, size_t n, struct rng rng,
+                        double *drawn)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t from = rng_below(&rng, (uint32_t)n);
+        drawn[i] = a[from];
+        drawn[n + i] = b[from];
+    }
+    return statistic(drawn, drawn + n, n);
+}
+
 void rank_bootstrap(double (*statistic)(const double *, const double *, size_t),
                     const double *a, const double *b, size_t n, int draws, double level,
                     uint64_t seed, double *low, double *high)
 {
     BUG_IF(draws < 1 || !(level > 0 && level < 1) || n > UINT32_MAX);
-    double *drawn_a = memory_zeroed(2 * n + 1, sizeof *drawn_a), *drawn_b = drawn_a + n;
     double *value = memory_zeroed((size_t)draws, sizeof *value);
-    int defined = 0;
-    for (int d = 0; d < draws; d++) {
-        struct rng rng = rng_stream(seed, RNG_BOOTSTRAP, 0, (uint64_t)d);
-        for (size_t i = 0; i < n; i++) {
-            uint32_t from = rng_below(&rng, (uint32_t)n);
-            drawn_a[i] = a[from];
-            drawn_b[i] = b[from];
-        }
-        value[defined] = statistic(drawn_a, drawn_b, n);
-        defined += !isnan(value[defined]);
+#pragma omp parallel
+    {
+        double *drawn = memory_zeroed(2 * n + 1, sizeof *drawn);
+#pragma omp for
+        for (int d = 0; d < draws; d++)
+            value[d] =
+                resampled(statistic, a, b, n,
+                          rng_stream(seed, RNG_BOOTSTRAP, 0, (uint64_t)d), drawn);
+        free(drawn);
     }
+    int defined = 0;
+    for (int d = 0; d < draws; d++)
+        if (!isnan(value[d]))
+            value[defined++] = value[d];
     *low = *high = (double)NAN;
     if (defined > 0) {
         qsort(value, (size_t)defined, sizeof *value, by_number);
         *low = quantile(value, defined, (1 - level) / 2);
         *high = quantile(value, defined, (1 + level) / 2);
     }
-    free(drawn_a);
     free(value);
 }

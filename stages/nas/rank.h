@@ -16,7 +16,8 @@ double rank_kendall(const double *a, const double *b, size_t n);
 /* Spearman's rho: Pearson's correlation of average ranks. */
 double rank_spearman(const double *a, const double *b, size_t n);
 /* Percentile bootstrap interval of `statistic` at `level` (0.95) from `draws`
- * resamples of whole items; keyed by seed. Resamples for which the statistic is NAN
+ * resamples of whole items; keyed by seed, whatever the number of threads: statistic()
+ * is called by several at once. Resamples for which the statistic is NAN
  * (all equal) are left out; NAN if that is all of them. */
 void rank_bootstrap(double (*statistic)(const double *, const double *, size_t),
                     const double *a, const double *b, size_t n, int draws, double level,
