@@ -117,6 +117,18 @@ void cost_range(const struct cost_table *table, struct cost *least, struct cost 
     }
 }
 
+void cost_extreme_path(const struct cost_table *table, bool most, struct path *path)
+{
+    *path = (struct path){.n = (uint8_t)table->n_layers};
+    for (int l = 0; l < table->n_layers; l++)
+        for (int o = 1; o < table->n_ops; o++) {
+            int64_t now = table->op[l][path->op[l]].flops,
+                    other = table->op[l][o].flops;
+            if (most ? other > now : other < now)
+                path->op[l] = (uint8_t)o;
+        }
+}
+
 int64_t cost_supernet_params(const struct cost_table *table)
 {
     int64_t params = table->shared.params;

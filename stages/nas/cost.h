@@ -32,6 +32,8 @@ struct cost cost_of_block(const struct space *space, const struct op *op,
 struct cost cost_of_path(const struct cost_table *table, const struct path *path);
 /* The least and the most any path has, each of the figures by itself. */
 void cost_range(const struct cost_table *table, struct cost *least, struct cost *most);
+/* The path with the most (else the fewest) FLOPs; of equal ones the first choice. */
+void cost_extreme_path(const struct cost_table *table, bool most, struct path *path);
 /* All weights of the supernet: shared + every op of every layer. */
 int64_t cost_supernet_params(const struct cost_table *table);
 

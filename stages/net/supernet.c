@@ -325,6 +325,29 @@ void supernet_load_snapshot(struct supernet *net, struct artifact *artifact,
     load_layout(&net->statistic_layout, net->statistics, artifact, group);
 }
 
+void supernet_save_under(const struct supernet *net, struct artifact *artifact,
+                         const char *group, const char *description)
+{
+    char *weights = memory_format("%s/weights", group);
+    char *statistics = memory_format("%s/statistics", group);
+    save_layout(&net->weight_layout, net->weights, artifact, weights);
+    save_layout(&net->statistic_layout, net->statistics, artifact, statistics);
+    artifact_describe(artifact, group, description);
+    free(weights);
+    free(statistics);
+}
+
+void supernet_load_under(struct supernet *net, struct artifact *artifact,
+                         const char *group)
+{
+    char *weights = memory_format("%s/weights", group);
+    char *statistics = memory_format("%s/statistics", group);
+    load_layout(&net->weight_layout, net->weights, artifact, weights);
+    load_layout(&net->statistic_layout, net->statistics, artifact, statistics);
+    free(weights);
+    free(statistics);
+}
+
 void supernet_save_state(const struct supernet *net, struct artifact *artifact)
 {
     artifact_write_vector(artifact, "state/weights", ARRAY_F32,

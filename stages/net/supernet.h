@@ -84,6 +84,12 @@ void supernet_save_snapshots(const struct supernet *net, struct artifact *artifa
 size_t supernet_snapshot_steps(struct artifact *artifact, int64_t **step);
 void supernet_load_snapshot(struct supernet *net, struct artifact *artifact,
                             int64_t step);
+/* The same for one of several sets of weights, without momenta: GROUP/weights/...,
+ * GROUP/statistics/.... */
+void supernet_save_under(const struct supernet *net, struct artifact *artifact,
+                         const char *group, const char *description);
+void supernet_load_under(struct supernet *net, struct artifact *artifact,
+                         const char *group);
 /* A checkpoint's form: the three blocks as they lie in memory. */
 void supernet_save_state(const struct supernet *net, struct artifact *artifact);
 void supernet_load_state(struct supernet *net, struct artifact *artifact);
