@@ -81,13 +81,16 @@ ifneq ($(filter data $(STAGES),$(MAKECMDGOALS)),)
 endif
 
 ##@ looking at a run
-.PHONY: status logs graph
+.PHONY: status logs graph tables
 status: ## table of the stages: state, step, loss, ETA, what to type next (RUN=all: every run)
 	@slurm/status $(this_run)
 logs: ## the last lines of a stage's log (STAGE=greedy, FOLLOW=1 to keep watching)
 	@slurm/logs $(this_run) --stage=$(call quoted,STAGE) $(FOLLOW:%=--follow)
 graph: setup-graph ## picture of the stages and their states: results/RUN/graph.svg and .png
 	+@slurm/graph $(this_run) --make='$(MAKE)'
+tables: setup-tables ## the paper's tables and figures, from what is made so far: results/RUN/tables, figures
+	+@$(MAKE) --no-print-directory $(jobs) programs
+	@slurm/tables $(this_run) --build=$(BUILD)
 
 ##@ a Slurm of one's own, to try things
 .PHONY: cluster-up cluster-down
@@ -118,7 +121,7 @@ clean-run: ## remove results/RUN (RUN= must be given)
 	@slurm/clean-run $(this_run) $(if $(filter command,$(firstword $(origin RUN))),--named)
 
 # What each of these needs from the machine: quick and silent when all of it is there.
-.PHONY: setup-build setup-run setup-test setup-graph setup-cluster
+.PHONY: setup-build setup-run setup-test setup-graph setup-tables setup-cluster
 setup_facts = --modules=$(call quote,$(PACKAGES)) --libraries=$(call quote,$(LIBRARIES)) \
 	--compiler=$(call quote,$(CC)) \
 	--config=$(call quoted,CONFIG) --set=$(call quoted,SET)
@@ -127,6 +130,7 @@ setup-run: ; +@slurm/setup $(dry_run) $(setup_facts) build images
 setup-test: ; +@slurm/setup $(dry_run) $(setup_facts) build test
 setup-graph: ; +@slurm/setup $(dry_run) $(setup_facts) build graph
 setup-cluster: ; +@slurm/setup $(dry_run) $(setup_facts) cluster
+setup-tables: ; +@slurm/setup $(dry_run) $(setup_facts) build tables
 
 ifeq ($(origin DATA),command line)
 # The second pass. One line per artifact: the picture of the pipeline.

@@ -57,7 +57,7 @@ CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(VARIANT_$(VARIANT)) -fopenmp \
 	-ffp-contract=off -Istages $(PACKAGE_CFLAGS) $(CFLAGS)
 LDLIBS_ALL = $(PACKAGE_LIBS) -lm
 
-LIB_SOURCES := $(wildcard stages/base/*.c stages/io/*.c stages/nas/*.c stages/net/*.c) \
+LIB_SOURCES := $(wildcard stages/base/*.c stages/io/*.c stages/nas/*.c stages/net/*.c stages/paper/*.c) \
 	$(filter-out %_kernels.c,$(wildcard stages/tensor/*.c))
 KERNEL_SOURCES := $(wildcard stages/tensor/*_kernels.c)
 LIB_OBJECTS := $(LIB_SOURCES:stages/%.c=$(BUILD)/%.o) \

@@ -48,23 +48,31 @@ static char *read_file(const char *path, size_t *size, const char **why)
     return NULL;
 }
 
+static struct yaml_tree *parse_text(struct loading *loading, const char *file,
+                                    const char *text, size_t size)
+{
+    struct yaml_tree *tree = yaml_tree_parse(file, text, size, &loading->problems);
+    if (tree && yaml_tree_is_empty(tree)) {
+        problems_add(&loading->problems, (struct place){.file = file},
+                     "has no settings in it");
+        yaml_tree_free(tree);
+        return NULL;
+    }
+    return tree;
+}
+
 static struct yaml_tree *parse_file(struct loading *loading, const char *path)
 {
     size_t size;
     const char *why;
-    struct place place = {.file = path};
     char *text = read_file(path, &size, &why);
     if (!text) {
-        problems_add(&loading->problems, place, "cannot be read: %s", why);
+        problems_add(&loading->problems, (struct place){.file = path},
+                     "cannot be read: %s", why);
         return NULL;
     }
-    struct yaml_tree *tree = yaml_tree_parse(path, text, size, &loading->problems);
+    struct yaml_tree *tree = parse_text(loading, path, text, size);
     free(text);
-    if (tree && yaml_tree_is_empty(tree)) {
-        problems_add(&loading->problems, place, "has no settings in it");
-        yaml_tree_free(tree);
-        return NULL;
-    }
     return tree;
 }
 
@@ -154,13 +162,15 @@ static void read_override(struct loading *loading, const char *override)
     free(name);
 }
 
-static void load(struct loading *loading, const char *path,
+/* text: the settings themselves; NULL: those of the file. */
+static void load(struct loading *loading, const char *path, const char *text,
                  const char *const *overrides, int n_overrides)
 {
     /* The places outlive the caller's string. */
     const char *file = texts_keep(&loading->owned->texts, path);
     struct reader reader = {file, true, &loading->problems, &loading->owned->texts};
-    struct yaml_tree *tree = parse_file(loading, file);
+    struct yaml_tree *tree = text ? parse_text(loading, file, text, strlen(text))
+                                  : parse_file(loading, file);
     if (!tree)
         return;
     if (loading->use == USE_ALL)
@@ -179,7 +189,7 @@ static void load(struct loading *loading, const char *path,
     yaml_tree_free(tree);
 }
 
-static struct config *read_for(unsigned use, const char *path,
+static struct config *read_for(unsigned use, const char *path, const char *text,
                                const char *const *overrides, int n_overrides,
                                char **problems)
 {
@@ -187,7 +197,7 @@ static struct config *read_for(unsigned use, const char *path,
                               .use = use};
     loading.owned->config.stage = "";
     problems_init(&loading.problems);
-    load(&loading, path, overrides, n_overrides);
+    load(&loading, path, text, overrides, n_overrides);
     *problems = NULL;
     if (loading.problems.n == 0)
         return &loading.owned->config;
@@ -200,7 +210,12 @@ static struct config *read_for(unsigned use, const char *path,
 struct config *config_read(const char *path, const char *const *overrides,
                            int n_overrides, char **problems)
 {
-    return read_for(USE_ALL, path, overrides, n_overrides, problems);
+    return read_for(USE_ALL, path, NULL, overrides, n_overrides, problems);
+}
+
+struct config *config_read_text(const char *name, const char *text, char **problems)
+{
+    return read_for(USE_ALL, name, text, NULL, 0, problems);
 }
 
 static struct config *config_or_exit(struct config *config, const char *problems)
@@ -222,7 +237,7 @@ struct config *config_load(const char *path, const char *const *overrides,
 struct config *config_load_network(const char *path)
 {
     char *problems;
-    struct config *config = read_for(USE_NETWORK, path, NULL, 0, &problems);
+    struct config *config = read_for(USE_NETWORK, path, NULL, NULL, 0, &problems);
     return config_or_exit(config, problems);
 }
 

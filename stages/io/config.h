@@ -236,6 +236,9 @@ struct config *config_read(const char *path, const char *const *overrides,
                            int n_overrides, char **problems);
 /* The file of one network: its sections `network` and `space`, and no other. */
 struct config *config_load_network(const char *path);
+/* The same from text that is at hand (an artifact's `config`); messages call it `name`.
+ */
+struct config *config_read_text(const char *name, const char *text, char **problems);
 void config_free(struct config *config); /* NULL is allowed */
 
 /*

@@ -1,0 +1,397 @@
+#include "paper/tables.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "nas/cost.h"
+#include "paper/binomial.h"
+#include "paper/counts.h"
+#include "paper/evaluation.h"
+#include "paper/published.h"
+#include "paper/ranking.h"
+
+/* The caption: `words`, then what the table was made from. Ends the sources. */
+static void finish(struct table *table, struct sources *sources, const char *words)
+{
+    char *from = sources_text(sources);
+    char *caption = memory_format("%s %s", words, from);
+    table_caption(table, caption);
+    free(caption);
+    free(from);
+    sources_release(sources);
+}
+
+static void missing(struct table *table, const char *artifact)
+{
+    char target[128];
+    run_target(artifact, target, sizeof(target));
+    table_missing(table, target);
+}
+
+static void missing_evaluation(struct table *table, const char *network)
+{
+    char *name = memory_format("evaluate/%s", network);
+    missing(table, name);
+    free(name);
+}
+
+/* A share of n trials in percent, with its interval. */
+static void percent(struct table *table, double share, double n)
+{
+    double low, high;
+    binomial_interval(share, n, &low, &high);
+    table_interval(table, 100 * share, 100 * low, 100 * high, 2);
+}
+
+/* --- Table 1: searched networks, and what training their supernets cost ----------- */
+
+struct method {
+    const char *name, *supernet, *search;
+    const char *network; /* the search's best, retrained; NULL: it is not */
+};
+static const struct method methods[] = {
+    {"random search", "uniform", "random", "random"},
+    {"uniform sampling", "uniform", "search_uniform", NULL},
+    {"FairNAS", "fairnas", "search_fairnas", NULL},
+    {"uniform sampling-E", "uniform_e", "search_uniform_e", NULL},
+    {"FairNAS-E", "fairnas_e", "search_fairnas_e", NULL},
+    {"GreedyNAS", "greedy", "search", "found"},
+};
+
+static void searched_cells(struct table *table, struct sources *sources,
+                           const struct method *method)
+{
+    struct found found;
+    if (found_read(sources, method->search, &found)) {
+        percent(table, found.accuracy, found.images);
+        table_number(table, (double)found.flops / 1e6, 3);
+        table_number(table, (double)found.params / 1e6, 3);
+    } else {
+        missing(table, method->search);
+        table_unknown(table);
+        table_unknown(table);
+    }
+    struct evaluation evaluation;
+    if (!method->network)
+        table_unknown(table);
+    else if (evaluation_read(sources, method->network, &evaluation))
+        percent(table, evaluation.top1, evaluation.images);
+    else
+        missing_evaluation(table, method->network);
+}
+
+static void cost_cells(struct table *table, struct sources *sources,
+                       const struct method *method, double ratio)
+{
+    struct training_cost cost;
+    if (training_cost(sources, method->supernet, &cost)) {
+        table_count(table, cost.optimization);
+        table_count(table, cost.evaluation);
+        table_number(table, cost.evaluation ? ratio : (double)NAN, 2);
+        table_count(table, llround(training_cost_corrected(&cost, ratio)));
+    } else {
+        missing(table, method->supernet);
+        for (int i = 0; i < 3; i++)
+            table_unknown(table);
+    }
+    const struct published_cost *paper = published_cost(method->supernet);
+    table_text(table, "%s", paper ? paper->optimization : "–");
+    table_text(table, "%s", paper ? paper->evaluation : "–");
+    if (paper)
+        table_text(table, "%.1fM", paper->corrected);
+    else
+        table_unknown(table);
+}
+
+struct table *table_of_costs(struct run *run)
+{
+    struct sources sources;
+    sources_init(&sources, run);
+    double ratio = training_cost_ratio(&sources);
+    struct table *table = table_create(
+        "table1", "Table 1: what was found, and what training the supernets cost");
+    table_column(table, TABLE_LEFT, "method");
+    table_column(table, TABLE_RIGHT, "validation (%)");
+    table_column(table, TABLE_RIGHT, "FLOPs (M)");
+    table_column(table, TABLE_RIGHT, "params (M)");
+    table_column(table, TABLE_RIGHT, "test (%)");
+    table_column(table, TABLE_RIGHT, "#optimization");
+    table_column(table, TABLE_RIGHT, "#evaluation");
+    table_column(table, TABLE_RIGHT, "ratio");
+    table_column(table, TABLE_RIGHT, "corrected");
+    table_column(table, TABLE_RIGHT, "paper: #optimization");
+    table_column(table, TABLE_RIGHT, "paper: #evaluation");
+    table_column(table, TABLE_RIGHT, "paper: corrected");
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        table_row(table);
+        table_text(table, "%s", methods[i].name);
+        searched_cells(table, &sources, &methods[i]);
+        cost_cells(table, &sources, &methods[i], ratio);
+    }
+    char *words = memory_format(
+        "#optimization and #evaluation are images that were counted through training "
+        "and through scoring, warm-up included; corrected is #optimization + "
+        "#evaluation / ratio, the ratio being the time of training on an image over "
+        "that of scoring one, as measured (the paper's: %.2f). The paper's figures are "
+        "of ImageNet and count evaluation in all 46 epochs. -E: training stopped at "
+        "GreedyNAS's corrected cost. In brackets: 95 %% intervals of the images alone; "
+        "validation is the accuracy of the best of all judged paths by the supernet's "
+        "weights, and so flatters; test that of the same path retrained.",
+        published_ratio);
+    finish(table, &sources, words);
+    free(words);
+    return table;
+}
+
+/* --- Table 2: networks -------------------------------------------------------------
+ */
+
+/* To the digits that are printed; 0 is not known. */
+static void reported_number(struct table *table, double value)
+{
+    if (value > 0)
+        table_text(table, fabs(10 * value - rint(10 * value)) < 1e-6 ? "%.1f" : "%.2f",
+                   value);
+    else
+        table_unknown(table);
+}
+
+/* Accuracy as its authors report it (no row if they do not); FLOPs and parameters are
+ * counted here, from its layers. */
+static void published_row(struct table *table, const char *file)
+{
+    struct config *config = config_load_network(file);
+    const struct network_config *network = &config->network;
+    if (network->reported.top1 <= 0) {
+        config_free(config);
+        return;
+    }
+    struct space *space = memory_zeroed(1, sizeof(*space));
+    struct cost_table *costs = memory_zeroed(1, sizeof(*costs));
+    struct path path;
+    char why[256];
+    space_init(space, &config->space);
+    cost_table_init(costs, space);
+    if (!path_parse(&path, space, network->path, why, sizeof(why)))
+        die_asked_wrong("'%s': network.path: %s", file, why);
+    struct cost cost = cost_of_path(costs, &path);
+    table_row(table);
+    table_text(table, "%s", network->name);
+    table_text(table, "ImageNet, reported");
+    reported_number(table, network->reported.top1);
+    reported_number(table, network->reported.top5);
+    table_number(table, (double)cost.flops / 1e6, 1);
+    table_number(table, (double)cost.params / 1e6, 2);
+    table_unknown(table);
+    free(costs);
+    free(space);
+    config_free(config);
+}
+
+static void evaluated_row(struct table *table, struct sources *sources,
+                          const char *network, const char *label)
+{
+    struct evaluation evaluation;
+    table_row(table);
+    table_text(table, "%s", label);
+    if (evaluation_read(sources, network, &evaluation)) {
+        table_text(table, "%.0f test images, here", evaluation.images);
+        percent(table, evaluation.top1, evaluation.images);
+        percent(table, evaluation.top5, evaluation.images);
+        table_number(table, evaluation.flops / 1e6, 3);
+        table_number(table, evaluation.params / 1e6, 3);
+        table_number(table, evaluation.latency_ms, 3);
+        return;
+    }
+    missing_evaluation(table, network);
+    for (int i = 0; i < 5; i++)
+        table_unknown(table);
+}
+
+static const struct {
+    const char *network, *label;
+} own_networks[] = {
+    {"found", "found by the search"},
+    {"random", "best of random search"},
+    {"largest", "largest path"},
+};
+enum { OWN_NETWORKS = sizeof(own_networks) / sizeof(own_networks[0]) };
+
+static bool is_own(const char *network)
+{
+    for (int i = 0; i < OWN_NETWORKS; i++)
+        if (strcmp(own_networks[i].network, network) == 0)
+            return true;
+    return false;
+}
+
+struct table *table_of_networks(struct run *run, const struct option_texts *published)
+{
+    struct sources sources;
+    sources_init(&sources, run);
+    struct table *table =
+        table_create("table2", "Table 2: the networks, beside published ones");
+    table_column(table, TABLE_LEFT, "network");
+    table_column(table, TABLE_LEFT, "tested on");
+    table_column(table, TABLE_RIGHT, "Top-1 (%)");
+    table_column(table, TABLE_RIGHT, "Top-5 (%)");
+    table_column(table, TABLE_RIGHT, "FLOPs (M)");
+    table_column(table, TABLE_RIGHT, "params (M)");
+    table_column(table, TABLE_RIGHT, "latency (ms)");
+    for (int i = 0; i < OWN_NETWORKS; i++)
+        evaluated_row(table, &sources, own_networks[i].network, own_networks[i].label);
+    size_t n;
+    char **name = run_list(run, "evaluate", &n);
+    for (size_t i = 0; i < n; i++) {
+        const char *network = strchr(name[i], '/') + 1;
+        if (!is_own(network))
+            evaluated_row(table, &sources, network, network);
+    }
+    free(name);
+    for (int i = 0; i < published->n; i++)
+        published_row(table, published->text[i]);
+    finish(
+        table, &sources,
+        "Networks of this run were retrained from scratch and tested on test images, "
+        "with 95 % intervals of these; their latency is the median of one image on "
+        "one thread of this machine. Published networks: accuracy as their authors "
+        "report it on ImageNet; FLOPs and parameters as counted here from their "
+        "layers. The two kinds cannot be compared in accuracy.");
+    return table;
+}
+
+/* --- Table 3: rank correlation ---------------------------------------------------- */
+
+static void correlation_row(struct table *table, const struct ranking *ranking,
+                            int supernet, int stratum, int image)
+{
+    static const char *const measures[] = {"kendall/by_loss", "kendall/by_accuracy",
+                                           "spearman/by_loss", "spearman/by_accuracy"};
+    table_row(table);
+    table_text(table, "%s", ranking->supernet[supernet]);
+    table_text(table, "%s", ranking->stratum[stratum]);
+    table_count(table, ranking->images[supernet][image]);
+    for (size_t i = 0; i < sizeof(measures) / sizeof(measures[0]); i++) {
+        struct correlation c =
+            ranking_correlation(ranking, supernet, measures[i], stratum, image);
+        table_interval(table, c.value, c.low, c.high, 3);
+    }
+}
+
+static void correlation_rows(struct table *table, const struct ranking *ranking)
+{
+    for (int s = 0; s < ranking->n_supernets; s++) {
+        if (ranking_snapshot_step(ranking->supernet[s]) >= 0)
+            continue; /* Figure 4 has these */
+        for (int k = 0; k < (int)ranking->n_strata; k++)
+            for (int i = 0; i < ranking->n_images[s]; i++)
+                correlation_row(table, ranking, s, k, i);
+    }
+}
+
+struct table *table_of_correlation(struct run *run)
+{
+    struct sources sources;
+    sources_init(&sources, run);
+    struct table *table = table_create(
+        "table3", "Table 3: how far few images rank paths as all of them do");
+    table_column(table, TABLE_LEFT, "supernet");
+    table_column(table, TABLE_LEFT, "paths");
+    table_column(table, TABLE_RIGHT, "images");
+    table_column(table, TABLE_RIGHT, "Kendall τ-b by loss");
+    table_column(table, TABLE_RIGHT, "Kendall τ-b by accuracy");
+    table_column(table, TABLE_RIGHT, "Spearman ρ by loss");
+    table_column(table, TABLE_RIGHT, "Spearman ρ by accuracy");
+    struct ranking *ranking = ranking_read(&sources);
+    if (ranking) {
+        correlation_rows(table, ranking);
+    } else {
+        table_row(table);
+        missing(table, "rankcorr");
+        for (int i = 0; i < 6; i++)
+            table_unknown(table);
+    }
+    finish(
+        table, &sources,
+        "Random paths, ranked by loss or by accuracy on few validation images, against "
+        "their accuracy on all of them; with bootstrap intervals of 95 %. 1 is the "
+        "same "
+        "order, 0 none. top20: the best fifth by accuracy on all images; feasible: "
+        "within the search's constraints.");
+    ranking_free(ranking);
+    return table;
+}
+
+/* --- Table 4: ablation -------------------------------------------------------------
+ */
+
+enum { ABLATION_NETS = 6 };
+
+static void switch_cells(struct table *table, struct run *run, const char *greedy,
+                         const char *search)
+{
+    const struct config *training = run_config(run, greedy);
+    const struct config *searching = run_config(run, search);
+    for (int i = 0; i < 3; i++)
+        if (!training)
+            table_unknown(table);
+        else
+            table_check(table, i == 0   ? training->greedy.filter
+                               : i == 1 ? training->greedy.sample_from_pool
+                                        : training->greedy.stop_by_turnover);
+    if (searching)
+        table_check(table, searching->search.initialise_from_pool);
+    else
+        table_unknown(table);
+}
+
+static void ablation_row(struct table *table, struct sources *sources, int number)
+{
+    char greedy[64], search[64];
+    snprintf(greedy, sizeof(greedy), "ablation/net%d/greedy", number);
+    snprintf(search, sizeof(search), "ablation/net%d/search", number);
+    table_row(table);
+    table_text(table, "net%d", number);
+    struct found found;
+    bool has = found_read(sources, search, &found);
+    sources_artifact(sources, greedy);
+    switch_cells(table, sources->run, greedy, search);
+    if (has) {
+        percent(table, found.accuracy, found.images);
+        table_number(table, (double)found.flops / 1e6, 3);
+    } else {
+        missing(table, search);
+        table_unknown(table);
+    }
+    struct training_cost cost;
+    if (training_cost(sources, greedy, &cost))
+        table_count(table, cost.optimization);
+    else
+        table_unknown(table);
+}
+
+struct table *table_of_ablation(struct run *run)
+{
+    struct sources sources;
+    sources_init(&sources, run);
+    struct table *table = table_create("table4", "Table 4: what each part contributes");
+    table_column(table, TABLE_LEFT, "variant");
+    table_column(table, TABLE_LEFT, "greedy filter");
+    table_column(table, TABLE_LEFT, "pool: sampling");
+    table_column(table, TABLE_LEFT, "pool: stopping");
+    table_column(table, TABLE_LEFT, "pool: first population");
+    table_column(table, TABLE_RIGHT, "validation (%)");
+    table_column(table, TABLE_RIGHT, "FLOPs (M)");
+    table_column(table, TABLE_RIGHT, "#optimization");
+    for (int i = 1; i <= ABLATION_NETS; i++)
+        ablation_row(table, &sources, i);
+    finish(
+        table, &sources,
+        "A check mark: the part is on. Accuracy is that of the best path of the "
+        "variant's own search by its own supernet's weights, with the 95 % interval "
+        "of the images alone; two variants whose intervals overlap much are not told "
+        "apart by one seed.");
+    return table;
+}
