@@ -81,11 +81,18 @@ ifneq ($(filter data $(STAGES),$(MAKECMDGOALS)),)
 endif
 
 ##@ looking at a run
-.PHONY: status logs graph tables
+.PHONY: status logs resubmit cancel graph tables
 status: ## table of the stages: state, step, loss, ETA, what to type next (RUN=all: every run)
 	@slurm/status $(this_run)
 logs: ## the last lines of a stage's log (STAGE=greedy, FOLLOW=1 to keep watching)
 	@slurm/logs $(this_run) --stage=$(call quoted,STAGE) $(FOLLOW:%=--follow)
+resubmit: ## Slurm: submit again what failed or is missing, with its settings (STAGE=, JOB=)
+	+@slurm/resubmit $(this_run) $(STAGE:%=--stage=%) --typed=$(call quote,$(typed)) \
+		$(if $(filter command,$(firstword $(origin JOB))),--job=$(call quoted,JOB)) \
+		$(if $(filter command,$(firstword $(origin SITE))),--site=$(call quoted,SITE)) \
+		--make='$(MAKE)'
+cancel: ## Slurm: end the run's jobs, with a checkpoint (STAGE=: only that one)
+	@slurm/cancel $(this_run) $(STAGE:%=--stage=%)
 graph: setup-graph ## picture of the stages and their states: results/RUN/graph.svg and .png
 	+@slurm/graph $(this_run) --make='$(MAKE)'
 tables: setup-tables ## the paper's tables and figures, from what is made so far: results/RUN/tables, figures

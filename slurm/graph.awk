@@ -16,7 +16,7 @@ function draw(name, shape, colour, label) {
 function draw_file(name,    stage) {
     stage = name == data ? "data" : stage_of(name)
     if (stage in state)
-        draw(name, "box", colour[state[stage]], stage_of(name) ".h5\\n" state[stage])
+        draw(name, "box", state[stage] in colour ? colour[state[stage]] : colour["failed"], stage_of(name) ".h5\\n" state[stage])
     else
         draw(name, "note", "white", stage_of(name))
 }
@@ -28,6 +28,8 @@ BEGIN {
     colour["failed"] = colour["dead"] = "#f4b3ab"
     colour["interrupted"] = "#ffd0a1"
     colour["missing"] = "#eeeeee"
+    colour["queued"] = "#cfe2f3"
+    colour["unknown"] = colour["lost"] = "#d9d9d9"
     print "digraph pipeline {"
     print "    rankdir=LR;"
     print "    node [style=filled, fontname=\"sans-serif\", fontsize=11];"

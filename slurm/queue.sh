@@ -102,3 +102,10 @@ queue_followers() {
                 print $1, needs
         }'
 }
+# queue_submissions FOLDER...: all below these, one a line; and whose each is.
+queue_submissions() {
+    find "$@" -name arguments -path '*/jobs/*' 2>/dev/null | sed 's,/arguments$,,' | sort -u
+}
+queue_place() {
+    echo "${1%/jobs/*}/${1##*/}"
+}

@@ -1,9 +1,10 @@
 # status.awk - one line of the status table, from a stage's record (it may be missing).
-# Use: awk -f yaml.awk -f status.awk -v stage=S -v state=S -v why=TEXT -v log_file=F RECORD
+# Use: awk -f yaml.awk -f status.awk -v stage=S -v width=N -v state=S -v why=TEXT
+#          [-v job=ID -v node=NAME] -v log_file=F RECORD
 # With -v heading=yes the table's first line.
 function line(stage, state, step, loss, rate, eta, elapsed, updated, where, log_file) {
-    printf "  %-7s %-11s %13s %7s %13s %8s %8s  %-20s  %-12s  %s\n", stage, state, step, loss,
-        rate, eta, elapsed, updated, where, log_file
+    printf "  %-" width "s %-11s %13s %7s %13s %8s %8s  %-20s  %-12s  %s\n", stage, state, step,
+        loss, rate, eta, elapsed, updated, where, log_file
 }
 
 function known(key) {
@@ -19,12 +20,19 @@ function duration(seconds) {
     return sprintf("%ds", seconds)
 }
 
+# A Slurm job and its node, or a process of a host.
+function place() {
+    if (job != "")
+        return job (node != "" ? " " node : "")
+    return known("host") ? value["host"] ":" value["pid"] : "-"
+}
+
 yaml_line() {
     value[yaml_key] = yaml_value
 }
 END {
     if (heading) {
-        line("stage", "state", "step", "loss", "rate", "ETA", "elapsed", "updated", "host:pid", "log")
+        line("stage", "state", "step", "loss", "rate", "ETA", "elapsed", "updated", "job, host", "log")
         exit
     }
     text = why != "" ? why : value["message"] == state ? "" : value["message"]
@@ -35,9 +43,9 @@ END {
         state == "running" && known("eta_seconds") ? duration(value["eta_seconds"]) : "-",
         known("elapsed_seconds") ? duration(value["elapsed_seconds"]) : "-",
         known("updated") ? value["updated"] : "-",
-        known("host") ? value["host"] ":" value["pid"] : "-",
+        place(),
         state == "missing" ? "-" : log_file)
     gsub(/\n/, "\n          ", text)
     if (text != "")
-        printf "  %-7s %s\n", "", text
+        printf "  %-" width "s %s\n", "", text
 }
