@@ -39,7 +39,14 @@ OUT = $(RESULTS)/$(RUN)
 # Where the settings of the stages are looked up; a dry run has them elsewhere.
 SETTINGS = $(OUT)
 DATA_SETTINGS = $(DATA:.h5=.yaml)
-STAGES := warmup greedy search
+# Table 4: net1 is search_uniform, net6 is search, and net5 has greedy's supernet.
+ABLATION := ablation/net2/greedy ablation/net2/search ablation/net3/greedy \
+	ablation/net3/search ablation/net4/greedy ablation/net4/search ablation/net5/search
+# Supernets to compare with, and what was found in them.
+SEARCHES := search_uniform search_uniform_e search_fairnas search_fairnas_e random
+BASELINES := uniform fairnas uniform_e fairnas_e $(SEARCHES)
+STAGES := warmup greedy search $(BASELINES) $(ABLATION)
+GOALS := data warmup greedy search $(BASELINES) searches ablation all
 
 quote = '$(subst ','\'',$1)'
 # A variable's value; what was typed is taken as it is, `$` and all.
@@ -55,7 +62,7 @@ typed = $(strip $(foreach v,CONFIG RUN SET THREADS VARIANT RESULTS DATA_FOLDER \
 ZOO = $(sort $(wildcard configs/zoo/*.yaml))
 
 ##@ first steps
-.PHONY: help setup build data $(STAGES)
+.PHONY: help setup build $(GOALS)
 help: ## this text
 	@awk -f slurm/help.awk $(MAKEFILE_LIST)
 setup: ## install what is missing (with apt, as root or sudo), or say what to install
@@ -68,7 +75,13 @@ data: ## import the images: data/<dataset.name>.h5
 warmup: ## train the supernet with uniformly drawn paths
 greedy: ## go on training with the paths that do best (Algorithms 1 and 2)
 search: ## find the architecture (NSGA-II), and print it
-data $(STAGES): setup-run
+uniform: ## a supernet to compare with: uniform sampling throughout (uniform_e: greedy's cost)
+fairnas: ## another: every choice of every layer in each step (fairnas_e: greedy's cost)
+searches: ## the search on each of these; `random`: random search, the baseline
+ablation: ## Table 4: the greedy training and the search without one part or another
+all: ## every artifact there is
+ifneq ($(origin DATA),command line)
+$(GOALS): setup-run
 	+@$(MAKE) --no-print-directory $(jobs) programs
 	+@slurm/run $(dry_run) $(this_run) --goal=$@ --config=$(call quoted,CONFIG) \
 		--set=$(call quoted,SET) --data-folder=$(call quoted,DATA_FOLDER) \
@@ -76,14 +89,15 @@ data $(STAGES): setup-run
 		--executor=$(call quoted,EXECUTOR) --job=$(call quoted,JOB) --site=$(call quoted,SITE) \
 		$(WAIT:%=--wait) --make='$(MAKE)'
 # Two goals of one run are made one after the other, whatever -j says.
-ifneq ($(filter data $(STAGES),$(MAKECMDGOALS)),)
+ifneq ($(filter $(GOALS),$(MAKECMDGOALS)),)
 .NOTPARALLEL:
+endif
 endif
 
 ##@ looking at a run
 .PHONY: status logs resubmit cancel graph tables
 status: ## table of the stages: state, step, loss, ETA, what to type next (RUN=all: every run)
-	@slurm/status $(this_run)
+	+@slurm/status $(this_run) --make='$(MAKE)'
 logs: ## the last lines of a stage's log (STAGE=greedy, FOLLOW=1 to keep watching)
 	@slurm/logs $(this_run) --stage=$(call quoted,STAGE) $(FOLLOW:%=--follow)
 resubmit: ## Slurm: submit again what failed or is missing, with its settings (STAGE=, JOB=)
@@ -140,24 +154,51 @@ setup-cluster: ; +@slurm/setup $(dry_run) $(setup_facts) cluster
 setup-tables: ; +@slurm/setup $(dry_run) $(setup_facts) build tables
 
 ifeq ($(origin DATA),command line)
-# The second pass. One line per artifact: the picture of the pipeline.
-$(DATA): $(DATA_SETTINGS)
-$(OUT)/warmup.h5: $(SETTINGS)/warmup.yaml $(DATA)
-$(OUT)/greedy.h5: $(SETTINGS)/greedy.yaml $(OUT)/warmup.h5 $(DATA)
-$(OUT)/search.h5: $(SETTINGS)/search.yaml $(OUT)/greedy.h5 $(DATA)
+# The second pass. One line per artifact, the picture of the pipeline: what it is made
+# from, its settings apart, and by which program.
+$(OUT)/warmup.h5: $(DATA) | $(BUILD)/warmup
+$(OUT)/greedy.h5: $(OUT)/warmup.h5 $(DATA) | $(BUILD)/greedy
+$(OUT)/search.h5: $(OUT)/greedy.h5 $(DATA) | $(BUILD)/search
+
+$(OUT)/uniform.h5: $(DATA) | $(BUILD)/warmup
+$(OUT)/fairnas.h5: $(DATA) | $(BUILD)/warmup
+$(OUT)/uniform_e.h5: $(OUT)/greedy.h5 $(DATA) | $(BUILD)/warmup
+$(OUT)/fairnas_e.h5: $(OUT)/greedy.h5 $(DATA) | $(BUILD)/warmup
+$(OUT)/search_uniform.h5: $(OUT)/uniform.h5 $(DATA) | $(BUILD)/search
+$(OUT)/search_uniform_e.h5: $(OUT)/uniform_e.h5 $(DATA) | $(BUILD)/search
+$(OUT)/search_fairnas.h5: $(OUT)/fairnas.h5 $(DATA) | $(BUILD)/search
+$(OUT)/search_fairnas_e.h5: $(OUT)/fairnas_e.h5 $(DATA) | $(BUILD)/search
+$(OUT)/random.h5: $(OUT)/greedy.h5 $(DATA) | $(BUILD)/search
+
+$(OUT)/ablation/net2/greedy.h5: $(OUT)/warmup.h5 $(DATA) | $(BUILD)/greedy
+$(OUT)/ablation/net3/greedy.h5: $(OUT)/warmup.h5 $(DATA) | $(BUILD)/greedy
+$(OUT)/ablation/net4/greedy.h5: $(OUT)/warmup.h5 $(DATA) | $(BUILD)/greedy
+$(OUT)/ablation/net2/search.h5: $(OUT)/ablation/net2/greedy.h5 $(DATA) | $(BUILD)/search
+$(OUT)/ablation/net3/search.h5: $(OUT)/ablation/net3/greedy.h5 $(DATA) | $(BUILD)/search
+$(OUT)/ablation/net4/search.h5: $(OUT)/ablation/net4/greedy.h5 $(DATA) | $(BUILD)/search
+$(OUT)/ablation/net5/search.h5: $(OUT)/greedy.h5 $(DATA) | $(BUILD)/search
+
+# The goals, by the artifacts that they ask for.
+artifact = $(1:%=$(OUT)/%.h5)
+data: $(DATA)
+warmup greedy search $(BASELINES): %: $(OUT)/%.h5
+searches: $(call artifact,search $(SEARCHES))
+ablation: $(call artifact,search_uniform $(ABLATION) search)
+all: $(call artifact,$(STAGES))
 
 because = $(if $(wildcard $@),newer: $(notdir $?),not made yet)
-launch = @slurm/$(if $(filter slurm,$(EXECUTOR)),submit,local) --run=$(OUT) --because=$(call quote,$(because)) -- $(BUILD)
+launch = @slurm/$(if $(filter slurm,$(EXECUTOR)),submit,local) --run=$(OUT) \
+	--because=$(call quote,$(because)) --
 threads = $(THREADS:%=--threads=%)
 
-$(DATA): | $(BUILD)/prepare
-	$(launch)/prepare --config=$(@:.h5=.yaml) --out=$@
-$(STAGES:%=$(OUT)/%.h5): $(OUT)/%.h5: | $(BUILD)/%
-	$(launch)/$* --config=$(OUT)/$*.yaml --data=$(DATA) $(patsubst %,--in=%,$(filter-out \
-		$(DATA),$(filter %.h5,$^))) --out=$@ $(threads)
+$(DATA): $(DATA_SETTINGS) | $(BUILD)/prepare
+	$(launch) $(firstword $|) --config=$(@:.h5=.yaml) --out=$@
+$(call artifact,$(STAGES)): $(OUT)/%.h5: $(SETTINGS)/%.yaml
+	$(launch) $(firstword $|) --config=$(OUT)/$*.yaml --data=$(DATA) $(patsubst \
+		%,--in=%,$(filter-out $(DATA),$(filter %.h5,$^))) --out=$@ $(threads)
 
 # Artifacts are renamed when they are complete, so an interrupt has nothing to remove;
 # and one stage at a time, for each of them takes every processor.
-.PRECIOUS: $(DATA) $(STAGES:%=$(OUT)/%.h5)
+.PRECIOUS: $(DATA) $(call artifact,$(STAGES))
 .NOTPARALLEL:
 endif

@@ -1,10 +1,18 @@
 # graph.awk - make's rules for artifacts as a picture for dot.
-# Use: awk -v data=data/NAME.h5 -f graph.awk STATES RULES
+# Use: awk -v data=data/NAME.h5 -v out=results/RUN/ -f graph.awk STATES RULES
 #   STATES: lines `stage state`; RULES: what make -p prints.
 function stage_of(artifact) {
-    sub(/.*\//, "", artifact)
+    if (artifact == data)
+        return "data"
+    if (index(artifact, out) == 1)
+        artifact = substr(artifact, length(out) + 1)
     sub(/\.h5$/, "", artifact)
     return artifact
+}
+
+function base(name) {
+    sub(/.*\//, "", name)
+    return name
 }
 
 function draw(name, shape, colour, label) {
@@ -14,11 +22,12 @@ function draw(name, shape, colour, label) {
 }
 
 function draw_file(name,    stage) {
-    stage = name == data ? "data" : stage_of(name)
+    stage = stage_of(name)
     if (stage in state)
-        draw(name, "box", state[stage] in colour ? colour[state[stage]] : colour["failed"], stage_of(name) ".h5\\n" state[stage])
+        draw(name, "box", state[stage] in colour ? colour[state[stage]] : colour["failed"], \
+            (stage == "data" ? base(name) : stage ".h5") "\\n" state[stage])
     else
-        draw(name, "note", "white", stage_of(name))
+        draw(name, "note", "white", base(name))
 }
 
 BEGIN {
@@ -42,6 +51,8 @@ FNR == NR {
 /^[^#\t:=]*\.h5: / && $1 !~ /^\./ {
     target = $1
     sub(/:$/, "", target)
+    if (!(stage_of(target) in state))
+        next
     draw_file(target)
     for (i = 2; i <= NF && $i != "|"; i++) {
         draw_file($i)

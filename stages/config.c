@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "io/config.h"
+#include "io/instance.h"
 #include "io/temporary.h"
 #include "nas/cost.h"
 
@@ -37,11 +38,12 @@ static void add_problem(char **problems, const char *problem)
 static void check_stages(const struct request *request, char **problems)
 {
     for (int i = 0; i < request->stage.n; i++) {
-        if (config_stage_known(request->stage.text[i]))
+        struct instance instance;
+        if (instance_find(request->stage.text[i], &instance))
             continue;
         char *problem =
             memory_format("--stage is '%s', expected one of:", request->stage.text[i]);
-        for (const char *const *stage = config_stages(); *stage; stage++) {
+        for (const char *const *stage = instance_names(); *stage; stage++) {
             char *before = problem;
             problem = memory_format("%s %s", before, *stage);
             free(before);
@@ -70,13 +72,15 @@ static void check_request(const struct request *request)
         die_asked_wrong("%ssee 'config --help'", problems);
 }
 
-static struct config *load(const struct request *request)
+/* With the overrides that were typed and, last for they stand, the presets. */
+static struct config *load(const struct request *request, const char *presets)
 {
     char **overrides = NULL;
     int n = 0;
-    char **split[OPTION_TEXTS_MAX];
-    for (int i = 0; i < request->set.n; i++) {
-        int more = config_split_overrides(request->set.text[i], &split[i]);
+    char **split[OPTION_TEXTS_MAX + 1];
+    for (int i = 0; i <= request->set.n; i++) {
+        const char *text = i < request->set.n ? request->set.text[i] : presets;
+        int more = config_split_overrides(text, &split[i]);
         overrides =
             memory_resized(overrides, (size_t)(n + more) + 1, sizeof *overrides);
         for (int j = 0; j < more; j++)
@@ -84,7 +88,7 @@ static struct config *load(const struct request *request)
     }
     struct config *config =
         config_load(request->config, (const char *const *)overrides, n);
-    for (int i = 0; i < request->set.n; i++)
+    for (int i = 0; i <= request->set.n; i++)
         free(split[i]);
     free(overrides);
     return config;
@@ -159,10 +163,22 @@ static void replace_text(const char *path, const char *text,
     free(temporary);
 }
 
-static void write_stage(const struct config *config, const char *stage,
-                        const char *path)
+/* The settings of a stage; config: those of the request, without its presets. A stage's
+ * own file has them, and takes no setting of another. */
+static struct config *load_stage(const struct request *request,
+                                 const struct config *config, const char *stage)
+{
+    struct instance instance = {.presets = ""};
+    if (stage && !*config->stage)
+        instance_find(stage, &instance);
+    return load(request, instance.presets);
+}
+
+static void write_stage(const struct request *request, const struct config *plain,
+                        const char *stage, const char *path)
 {
     struct stat status;
+    struct config *config = load_stage(request, plain, stage);
     char *text = config_effective(config, stage);
     char *fingerprint = config_fingerprint(config, stage);
     char *old = read_text(path, &status);
@@ -179,36 +195,30 @@ static void write_stage(const struct config *config, const char *stage,
     free(old);
     free(fingerprint);
     free(text);
+    config_free(config);
 }
 
-static void make_folder(const char *folder)
+/* The folders that `file` is in. */
+static void make_folders(const char *file)
 {
-    char *path = memory_text_copy(folder);
-    for (char *slash = path + 1;; slash++) {
-        if (*slash && *slash != '/')
-            continue;
-        char end = *slash;
+    char *path = memory_text_copy(file);
+    for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
         *slash = '\0';
         if (mkdir(path, 0777) != 0 && errno != EEXIST)
             die("cannot make the folder '%s': %s", path, strerror(errno));
-        *slash = end;
-        if (!end)
-            break;
+        *slash = '/';
     }
     free(path);
 }
 
 static void write_folder(const struct config *config, const struct request *request)
 {
-    make_folder(request->out_folder);
-    for (const char *const *stage = config_stages(); *stage; stage++) {
-        bool wanted = request->stage.n == 0;
-        for (int i = 0; i < request->stage.n; i++)
-            wanted |= strcmp(*stage, request->stage.text[i]) == 0;
-        if (!wanted)
-            continue;
-        char *path = memory_format("%s/%s.yaml", request->out_folder, *stage);
-        write_stage(config, *stage, path);
+    const char *const *all = instance_names();
+    for (int i = 0; request->stage.n ? i < request->stage.n : all[i] != NULL; i++) {
+        const char *stage = request->stage.n ? request->stage.text[i] : all[i];
+        char *path = memory_format("%s/%s.yaml", request->out_folder, stage);
+        make_folders(path);
+        write_stage(request, config, stage, path);
         free(path);
     }
 }
@@ -229,11 +239,14 @@ static void print_value(const struct config *config, const char *name)
     free(value);
 }
 
-static void print_stage(const struct config *config, const char *stage)
+static void print_stage(const struct request *request, const struct config *plain,
+                        const char *stage)
 {
+    struct config *config = load_stage(request, plain, stage);
     char *text = config_effective(config, stage);
     print(text, "");
     free(text);
+    config_free(config);
 }
 
 static void parse(struct request *request, int argc, char **argv)
@@ -272,7 +285,7 @@ int main(int argc, char **argv)
         return EXIT_COMPLETE;
     }
 
-    struct config *config = load(&request);
+    struct config *config = load(&request, "");
     if (!*config->stage)
         check_constraints(config);
 
@@ -284,9 +297,9 @@ int main(int argc, char **argv)
     else if (request.out_folder)
         write_folder(config, &request);
     else if (request.out)
-        write_stage(config, stage, request.out);
+        write_stage(&request, config, stage, request.out);
     else if (!request.check)
-        print_stage(config, stage);
+        print_stage(&request, config, stage);
     config_free(config);
     return EXIT_COMPLETE;
 }

@@ -218,18 +218,26 @@ static void search_nsga2(struct search *search)
             record_generation(search);
 }
 
+static long paths_planned(const struct search *search)
+{
+    const struct search_config *c = &search->config->search;
+    return search->nsga2 || !c->random_paths ? (long)c->population * c->generations
+                                             : c->random_paths;
+}
+
 /* The baseline: random feasible paths, each once. */
 static void search_random(struct search *search)
 {
     const struct search_config *c = &search->config->search;
-    struct path *path = memory_zeroed((size_t)c->random_paths, sizeof(*path));
+    int wanted = (int)paths_planned(search);
+    struct path *path = memory_zeroed((size_t)wanted, sizeof(*path));
     struct path_map *drawn = path_map_create();
     struct sampler sampler;
     struct rng rng = rng_stream(search->config->seed, RNG_SEARCH, 0, 0);
     sampler_init(&sampler, &search->net->space, &search->net->cost, &c->constraints);
     int n = 0;
     /* A small space may have fewer: give up after many repeats in a row. */
-    for (int repeats = 0; n < c->random_paths && repeats < 10000; repeats++) {
+    for (int repeats = 0; n < wanted && repeats < 10000; repeats++) {
         sampler_uniform(&sampler, &rng, &path[n]);
         if (path_map_insert(drawn, &path[n]) == n) {
             n++;
@@ -317,12 +325,19 @@ static void resume(struct search *search)
 
 static void load_supernet(struct search *search, const char *path)
 {
-    struct artifact *greedy = artifact_open(path, "greedy");
-    space_check(greedy, &search->net->space);
-    supernet_load(search->net, greedy, false);
-    probe_check(search->scorer, greedy);
-    search->n_pool = (int)paths_load(greedy, "pool/paths", &search->pool);
-    artifact_close(greedy);
+    struct artifact *artifact = artifact_open(path, NULL);
+    if (!artifact_has(artifact, "weights"))
+        die("'%s' has no weights, expected a trained supernet", path);
+    space_check(artifact, &search->net->space);
+    supernet_load(search->net, artifact, false);
+    probe_check(search->scorer, artifact);
+    if (artifact_has(artifact, "pool"))
+        search->n_pool = (int)paths_load(artifact, "pool/paths", &search->pool);
+    else if (search->nsga2 && search->config->search.initialise_from_pool)
+        die("'%s' has no candidate pool, expected one: greedy leaves it; a search that "
+            "does without has search.initialise_from_pool=false",
+            path);
+    artifact_close(artifact);
 }
 
 /* Which images judge, and which recalibrate. */
@@ -381,12 +396,6 @@ static void search_init(struct search *search, struct stage *stage,
         search->nsga2 = nsga2_create(&problem, &settings);
     load_supernet(search, stage->options.in.text[0]);
     scorer_set_stop(search->scorer, stop_requested);
-}
-
-static long paths_planned(const struct search *search)
-{
-    const struct search_config *c = &search->config->search;
-    return search->nsga2 ? (long)c->population * c->generations : c->random_paths;
 }
 
 /* A constraint may leave fewer paths than were asked for. */

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "io/config_rules.h"
 #include "io/config_table.h"
+#include "io/instance.h"
 #include "io/setting_kinds.h"
 
 /* No file of settings is near this; what is larger is something else. */
@@ -81,17 +82,20 @@ static struct yaml_tree *parse_file(struct loading *loading, const char *path)
 static void take_stage(struct loading *loading, const struct reader *reader,
                        struct yaml_tree *tree)
 {
-    char *words = setting_stage_names(USE_ALL, " ");
-    const struct setting stage = {.name = "stage",
-                                  .kind = &kind_word,
-                                  .words = words,
-                                  .offset = offsetof(struct config, stage)};
+    const struct setting stage = {
+        .name = "stage", .kind = &kind_text, .offset = offsetof(struct config, stage)};
+    struct instance instance;
     for (int i = 0; tree->kind == YAML_TREE_MAPPING && i < tree->n; i++) {
         if (strcmp(tree->key[i]->text, "stage") != 0)
             continue;
-        if (kind_word.read(reader, &stage, "stage", tree->item[i],
-                           &loading->owned->config))
-            loading->use = setting_use(loading->owned->config.stage);
+        if (!kind_text.read(reader, &stage, "stage", tree->item[i],
+                            &loading->owned->config))
+            loading->owned->config.stage = "";
+        else if (instance_find(loading->owned->config.stage, &instance))
+            loading->use = instance.use;
+        else
+            reader_problem(reader, tree->item[i], "stage", "there is no stage '%s'",
+                           loading->owned->config.stage);
         yaml_tree_free(tree->key[i]);
         yaml_tree_free(tree->item[i]);
         tree->n--;
@@ -101,7 +105,6 @@ static void take_stage(struct loading *loading, const struct reader *reader,
         }
         break;
     }
-    free(words);
 }
 
 /* The row an override names, or -1 after a problem. */
@@ -292,16 +295,6 @@ int config_split_overrides(const char *text, char ***overrides)
 
 /* --- Writing ---------------------------------------------------------------------- */
 
-bool config_stage_known(const char *stage)
-{
-    return setting_use(stage) != 0;
-}
-
-const char *const *config_stages(void)
-{
-    return setting_stages;
-}
-
 static FILE *open_text(char **text, size_t *size)
 {
     FILE *out = open_memstream(text, size);
@@ -371,15 +364,30 @@ static bool is_written(const struct setting *setting, const struct config *confi
     return false;
 }
 
+/* Whether a stage's settings are those of `stage` or, of another stage, hold them:
+ * greedy's have all of warmup's. NULL: those of the experiment. */
+static bool has_settings_of(const struct config *config, const char *stage)
+{
+    struct instance own, asked;
+    if (!stage || !instance_find(stage, &asked) || !instance_find(config->stage, &own))
+        return false;
+    if (own.use == asked.use)
+        return strcmp(config->stage, stage) == 0;
+    for (int i = 0; i < config_table.n; i++)
+        if ((config_table.row[i].use & asked.use) &&
+            !(config_table.row[i].use & own.use))
+            return false;
+    return true;
+}
+
 static char *write_config(const struct config *config, const char *stage, bool neutral)
 {
-    unsigned use = stage ? setting_use(stage) : USE_ALL;
+    struct instance instance = {.use = USE_ALL};
     char *text = NULL;
     size_t size = 0;
-    if (use == 0)
+    if (stage && !instance_find(stage, &instance))
         die("'%s' is not a stage with settings", stage);
-    if (config->stage && *config->stage &&
-        (!stage || strcmp(stage, config->stage) != 0))
+    if (config->stage && *config->stage && !has_settings_of(config, stage))
         die_asked_wrong("the settings are those of stage '%s', expected those of %s",
                         config->stage, stage ? stage : "the whole experiment");
     FILE *out = open_text(&text, &size);
@@ -390,7 +398,7 @@ static char *write_config(const struct config *config, const char *stage, bool n
     if (stage)
         fprintf(out, "stage: %s\n", stage);
     for (int i = 0; i < config_table.n; i++)
-        if (is_written(&config_table.row[i], config, use) &&
+        if (is_written(&config_table.row[i], config, instance.use) &&
             (neutral || !is_neutral(&config_table.row[i])))
             write_row(out, &config_table.row[i], config);
     close_text(out);

@@ -119,6 +119,20 @@ struct greedy_config {
     bool refresh_losses;   /* a path drawn again takes its newest loss */
 };
 
+/* The supernets that greedy's is compared with. */
+struct uniform_config {
+    int steps;          /* 0 = supernet.steps */
+    int snapshot_steps; /* 0 = no snapshots */
+};
+
+struct fairnas_config {
+    int steps; /* 0 = as many images as supernet.steps trains */
+};
+
+struct equal_cost_config {
+    double ratio; /* of training an image to scoring one; 0 = as measured */
+};
+
 struct search_config {
     const char *algorithm; /* "nsga2" or "random" */
     int population, generations;
@@ -129,7 +143,7 @@ struct search_config {
     int recalibrate_images;
     int validation_images; /* 0 = all of them */
     int batch;             /* images per batch while judging */
-    int random_paths;      /* budget of "random" */
+    int random_paths;      /* of "random"; 0 = population x generations */
 };
 
 struct text_list {
@@ -205,8 +219,9 @@ struct checkpoint_config {
 };
 
 struct config {
-    /* "" for an experiment's whole file. A stage's effective YAML says `stage: greedy`;
-     * then the settings of no other stage are read, and mean nothing here. */
+    /* "" for an experiment's whole file. A stage's effective YAML says `stage: greedy`
+     * (see instance.h); then settings that it does not use are not read, and mean
+     * nothing here. */
     const char *stage;
     uint64_t seed;
     struct dataset_config dataset;
@@ -215,6 +230,9 @@ struct config {
     struct sampling_config sampling;
     struct warmup_config warmup;
     struct greedy_config greedy;
+    struct uniform_config uniform;
+    struct fairnas_config fairnas;
+    struct equal_cost_config equal_cost;
     struct search_config search;
     struct retrain_config retrain;
     struct evaluate_config evaluate;
@@ -249,11 +267,12 @@ void config_free(struct config *config); /* NULL is allowed */
 int config_split_overrides(const char *text, char ***overrides);
 
 /*
- * The effective YAML of one stage ("greedy"): every setting it uses, defaults included
- * (but for those that a row calls `later`), in the table's order; NULL: of all stages.
- * Reads back to the same values. The caller frees. Dies on an unknown stage name
- * (config_stage_known() asks), and when the config was read from the effective YAML of
- * another stage.
+ * The effective YAML of one stage ("greedy", see instance.h): every setting it uses,
+ * defaults included (but for those that a row calls `later`), in the table's order;
+ * NULL: of all stages. Reads back to the same values. An instance's presets have to be
+ * among the config's overrides. The caller frees. Dies on an unknown stage name, and
+ * when the config was read from the effective YAML of another stage whose settings are
+ * not all that this one uses.
  */
 char *config_effective(const struct config *config, const char *stage);
 /*
@@ -261,9 +280,6 @@ char *config_effective(const struct config *config, const char *stage);
  * an artifact is compared by. It is the beginning of config_effective()'s text.
  */
 char *config_fingerprint(const struct config *config, const char *stage);
-bool config_stage_known(const char *stage);
-/* All stages that have settings, in the order of the pipeline; NULL ends them. */
-const char *const *config_stages(void);
 
 /* One setting's value as it stands in the YAML; NULL if there is none of that name. The
  * caller frees. */

@@ -158,8 +158,10 @@ static const struct setting rows[] = {
     WORD(space.head.activation, "\"\"", " " ACTIVATIONS, USE_SPACE | USE_NETWORK,
          "The activation after it; \"\" = the blocks'."),
 
-    SECTION("supernet", USE_TRAINING,
-            "Training of the supernet: one schedule for warm-up and greedy."),
+    SECTION(
+        "supernet", USE_TRAINING,
+        "Training of the supernet: one schedule for warm-up and greedy, and how the "
+        "supernets that it is compared with are trained."),
     INTEGER(supernet.batch, "1024", 2, COUNT_MAX, USE_TRAINING,
             "Images in one step (paper: 1024)."),
     INTEGER(supernet.steps, "55300", 1, STEPS_MAX, USE_TRAINING,
@@ -188,8 +190,8 @@ static const struct setting rows[] = {
     NUMBER(sampling.constraint.params, "0", 0, 1e18, USE_TRAINING,
            "Most parameters of a path that is trained."),
 
-    SECTION("warmup", USE_TRAINING, "Uniform training before greedy."),
-    INTEGER(warmup.steps, "10000", 0, STEPS_MAX, USE_TRAINING,
+    SECTION("warmup", USE_SCHEDULE, "Uniform training before greedy."),
+    INTEGER(warmup.steps, "10000", 0, STEPS_MAX, USE_SCHEDULE,
             "How many of supernet.steps it takes (paper: 10000)."),
 
     SECTION("greedy", USE_GREEDY, "Greedy training: Algorithms 1 and 2 of the paper."),
@@ -226,6 +228,28 @@ static const struct setting rows[] = {
             "A path that is drawn again takes its newest loss; off: it keeps the old "
             "one."),
 
+    SECTION("uniform", USE_UNIFORM,
+            "A supernet to compare with: one uniformly drawn path a step, throughout."),
+    INTEGER(uniform.steps, "0", 0, STEPS_MAX, USE_UNIFORM,
+            "Its steps, and the length of its schedule; 0 = supernet.steps (paper: 120 "
+            "epochs where greedy has 46)."),
+    INTEGER(uniform.snapshot_steps, "0", 0, STEPS_MAX, USE_UNIFORM,
+            "Keep its weights every so many steps, for the rank correlation over "
+            "training (Figure 4); 0 = only those of the end."),
+    SECTION("fairnas", USE_FAIRNAS,
+            "A supernet to compare with: in each step every choice of every layer is "
+            "trained on the same batch, in as many paths as there are choices."),
+    INTEGER(fairnas.steps, "0", 0, STEPS_MAX, USE_FAIRNAS,
+            "Its steps; 0 = as many as train supernet.steps x supernet.batch images, "
+            "each path's counted."),
+    SECTION("equal_cost", USE_EQUAL_COST,
+            "The same two, which stop at the cost of the greedy run: images trained + "
+            "images scored / ratio."),
+    NUMBER(
+        equal_cost.ratio, "0", 0, 1000, USE_EQUAL_COST,
+        "How much more an image costs to train than to score; 0 = as measured in the "
+        "greedy run, which differs from run to run (paper: 3.33)."),
+
     SECTION("search", USE_JUDGING, "The search for paths in the trained supernet."),
     WORD(search.algorithm, "nsga2", "nsga2 random", USE_SEARCH,
          "nsga2: evolution, error against FLOPs; random: the baseline."),
@@ -256,8 +280,10 @@ static const struct setting rows[] = {
             "Validation images that judge a path; 0 = all of them."),
     INTEGER(search.batch, "250", 2, COUNT_MAX, USE_SEARCH,
             "Images at a time while a path is judged."),
-    INTEGER(search.random_paths, "1000", 1, IMAGES_MAX, USE_SEARCH,
-            "Paths that `random` judges (paper: 1000)."),
+    INTEGER(
+        search.random_paths, "1000", 0, IMAGES_MAX, USE_SEARCH,
+        "Paths that `search.algorithm: random` judges (paper: 1000); 0 = population x "
+        "generations, as many as the evolution does: so in the stage `random`."),
 
     SECTION("retrain", USE_RETRAIN | USE_PIPELINE,
             "Training of one network from scratch: what the search is for."),

@@ -8,8 +8,8 @@
 #include "io/setting_kinds.h"
 
 const char *const setting_stages[SETTING_STAGES + 1] = {
-    "prepare", "warmup",   "greedy",   "search", "latency",
-    "retrain", "evaluate", "rankcorr", NULL};
+    "prepare",  "warmup",  "greedy",  "search",    "latency",   "retrain", "evaluate",
+    "rankcorr", "uniform", "fairnas", "uniform_e", "fairnas_e", NULL};
 _Static_assert(USE_STAGES == (1 << SETTING_STAGES) - 1, "a name for every stage's bit");
 
 unsigned setting_use(const char *stage)

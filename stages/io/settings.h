@@ -27,7 +27,13 @@ enum setting_use {
     USE_RETRAIN = 1 << 5,
     USE_EVALUATE = 1 << 6,
     USE_RANKCORR = 1 << 7,
-    USE_TRAINING = USE_WARMUP | USE_GREEDY,
+    USE_UNIFORM = 1 << 8,
+    USE_FAIRNAS = 1 << 9,
+    USE_UNIFORM_E = 1 << 10,
+    USE_FAIRNAS_E = 1 << 11,
+    USE_SCHEDULE = USE_WARMUP | USE_GREEDY,
+    USE_EQUAL_COST = USE_UNIFORM_E | USE_FAIRNAS_E,
+    USE_TRAINING = USE_SCHEDULE | USE_UNIFORM | USE_FAIRNAS | USE_EQUAL_COST,
     USE_STEPS = USE_TRAINING | USE_RETRAIN,
     USE_JUDGING = USE_SEARCH | USE_RANKCORR,
     USE_NETWORKS = USE_STEPS | USE_JUDGING | USE_EVALUATE,
@@ -40,10 +46,11 @@ enum setting_use {
     USE_NETWORK = 1 << 30,
 };
 
-enum { SETTING_STAGES = 8 };
+enum { SETTING_STAGES = 12 };
 /* Names in the order of the bits above, then NULL. */
 extern const char *const setting_stages[SETTING_STAGES + 1];
-/* The bit of a stage's name; 0 if there is none of that name. */
+/* The bit of a stage's name; 0 if there is none of that name. (Stages that are another
+ * one but for some settings are instance.h's.) */
 unsigned setting_use(const char *stage);
 /* The names of several, with `between` between; the caller frees. */
 char *setting_stage_names(unsigned use, const char *between);
@@ -96,7 +103,8 @@ struct setting {
     unsigned use;
     /* A setting that came when there were runs already: a stage's effective settings
      * leave it out while it has its default (written in `value` as it is printed), so
-     * that those of the runs before it stay what they are, and nothing is made again. */
+     * that those of the runs before it stay what they are, and nothing is made again.
+     */
     bool later;
     const char *help; /* a sentence */
 };

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/stop.h"
 #include "base/threads.h"
+#include "io/instance.h"
 
 static bool same_file(const char *one, const char *other)
 {
@@ -41,12 +42,28 @@ static void check_out(const struct options *options)
     free(copy);
 }
 
+/* Which of the program's stages the settings are for. */
+static const char *instance_of(const struct config *config, const char *file,
+                               const char *program)
+{
+    struct instance instance;
+    if (!*config->stage)
+        return program;
+    instance_find(config->stage, &instance);
+    if (strcmp(instance.program, program) != 0)
+        die_asked_wrong("'%s' has the settings of stage '%s', which is made by %s, "
+                        "expected those of a stage that %s makes",
+                        file, config->stage, instance.program, program);
+    return config->stage;
+}
+
 void stage_begin(struct stage *stage, const char *name)
 {
     const struct options *options = &stage->options;
     stage->name = name;
     stage->config = config_load(options->config, NULL, 0);
-    stage->effective = config_effective(stage->config, name);
+    stage->instance = instance_of(stage->config, options->config, name);
+    stage->effective = config_effective(stage->config, stage->instance);
     check_out(options);
     stop_install();
     stage->status = status_create(options->out, name);

@@ -15,7 +15,8 @@
 enum { STAGE_INPUTS_MAX = OPTION_TEXTS_MAX + 1 };
 
 struct stage {
-    const char *name;
+    const char *name;     /* of the program */
+    const char *instance; /* of the stage: "greedy", see instance.h */
     struct options options;
     struct config *config;
     struct artifact_origin origin;

@@ -1,7 +1,10 @@
 # config.bats - the program config: what it writes, and what it says to each mistake.
 
 # The stages that have settings, in order.
-stages="prepare warmup greedy search latency retrain evaluate rankcorr"
+stages="prepare warmup greedy search latency retrain evaluate rankcorr uniform fairnas \
+uniform_e fairnas_e random search_uniform search_uniform_e search_fairnas search_fairnas_e \
+ablation/net2/greedy ablation/net2/search ablation/net3/greedy ablation/net3/search \
+ablation/net4/greedy ablation/net4/search ablation/net5/search"
 
 setup() {
     config=${BUILD:-stages/build/release}/config
@@ -236,7 +239,7 @@ x: 2' "FILE:2:2: not YAML: did not find expected ',' or ']' while parsing a flow
     "$config" --config=configs/quickstart.yaml --stage=greedy | cmp - "$folder/greedy.yaml"
     "$config" --config="$folder/greedy.yaml" | cmp - "$folder/greedy.yaml"
     "$config" --config=configs/quickstart.yaml --out-folder="$folder"
-    [ "$(ls "$folder" | wc -l)" = "$(wc -w <<<"$stages")" ]
+    [ "$(find "$folder" -type f | wc -l)" = "$(wc -w <<<"$stages")" ]
 }
 
 @test "a stage's file gets a new time only when the stage's results may change" {
@@ -252,9 +255,23 @@ x: 2' "FILE:2:2: not YAML: did not find expected ',' or ']' while parsing a flow
     [ "$(times)" = "$old" ]
     grep -q 'seconds: 77' "$folder/greedy.yaml"
     write --set='search.population=20 checkpoint.seconds=77'
-    [ "$(times | grep -v search)" = "$(echo "$old" | grep -v search)" ]
+    [ "$(times | grep -v -e search -e random)" = "$(echo "$old" | grep -v -e search -e random)" ]
     [ "$(times | grep search)" != "$(echo "$old" | grep search)" ]
-    [ "$(ls "$folder" | wc -l)" = "$(wc -w <<<"$stages")" ] # nothing temporary is left
+    [ "$(find "$folder" -type f | wc -l)" = "$(wc -w <<<"$stages")" ] # nothing temporary is left
+}
+
+@test "a stage that is another one but for some settings has these whatever is typed" {
+    file=$BATS_TEST_TMPDIR/run/ablation/net3/greedy.yaml
+    "$config" --config=configs/quickstart.yaml --set='greedy.filter=true greedy.pool_size=50' \
+        --stage=ablation/net3/greedy --out-folder="$BATS_TEST_TMPDIR/run"
+    grep -q '^stage: ablation/net3/greedy$' "$file"
+    grep -q '^  filter: false$' "$file"
+    grep -q '^  pool_size: 50$' "$file"
+    # And its own file stands for itself.
+    "$config" --config="$file" | cmp - "$file"
+    "$config" --config=configs/quickstart.yaml --stage=random >"$BATS_TEST_TMPDIR/random"
+    grep -q '^  algorithm: random$' "$BATS_TEST_TMPDIR/random"
+    grep -q '^  random_paths: 0$' "$BATS_TEST_TMPDIR/random"
 }
 
 @test "a folder that cannot be written is the world's fault" {

@@ -11,6 +11,7 @@
 #include "child.h"
 #include "config_text.h"
 #include "io/config_table.h"
+#include "io/instance.h"
 #include "io/lists.h"
 
 static const char *const shipped[] = {
@@ -147,7 +148,9 @@ static void assert_round_trip(const struct config *config, const char *stage)
     if (!again)
         fail_msg("%s", problems);
     assert_string_equal(again->stage, stage ? stage : "");
-    assert_same_settings(config, again, stage ? setting_use(stage) : USE_ALL);
+    struct instance instance = {.use = USE_ALL};
+    assert_true(!stage || instance_find(stage, &instance));
+    assert_same_settings(config, again, instance.use);
     char *text_again = config_effective(again, stage);
     assert_string_equal(text, text_again);
     free(text_again);
@@ -161,7 +164,7 @@ static void effective_settings_of_every_shipped_config_read_back_the_same(void *
     for (int i = 0; i < SHIPPED; i++) {
         struct config *config = load(shipped[i], NULL);
         assert_round_trip(config, NULL);
-        for (const char *const *stage = config_stages(); *stage; stage++)
+        for (const char *const *stage = instance_names(); *stage; stage++)
             assert_round_trip(config, *stage);
         config_free(config);
     }
@@ -196,7 +199,9 @@ static void awkward_values_read_back_the_same(void **state)
 }
 
 /* Which stages an edit concerns, worked out by what each stage does. */
-#define OF_SPACE "warmup greedy search latency retrain evaluate rankcorr"
+#define BASELINES "uniform fairnas uniform_e fairnas_e"
+#define TRAINING "warmup greedy " BASELINES
+#define OF_SPACE "warmup greedy search latency retrain evaluate rankcorr " BASELINES
 static const struct {
     const char *override, *concerns;
 } edits[] = {
@@ -205,21 +210,25 @@ static const struct {
     {"dataset.format=imagefolder", "prepare"},
     {"dataset.source=/other", "prepare"},
     {"dataset.validation_per_class=501", "prepare"},
-    {"dataset.augment.pad_crop=3", "warmup greedy retrain"},
-    {"dataset.augment.flip=false", "warmup greedy retrain"},
+    {"dataset.augment.pad_crop=3", "warmup greedy retrain " BASELINES},
+    {"dataset.augment.flip=false", "warmup greedy retrain " BASELINES},
     {"space.input=[28, 28, 3]", "prepare " OF_SPACE},
     {"space.classes=11", "prepare " OF_SPACE},
     {"space.activation=hswish", OF_SPACE},
     {"space.choices=[k3e3, id]", OF_SPACE},
     {"space.head.channels=128", OF_SPACE},
-    {"supernet.batch=96", "warmup greedy"},
-    {"supernet.learning_rate=0.1", "warmup greedy"},
-    {"supernet.steps=2999", "warmup greedy"},
-    {"sampling.constraint.params=1e6", "warmup greedy"},
+    {"supernet.batch=96", TRAINING},
+    {"supernet.learning_rate=0.1", TRAINING},
+    {"supernet.steps=2999", TRAINING},
+    {"sampling.constraint.params=1e6", TRAINING},
     {"warmup.steps=799", "warmup greedy"},
     {"greedy.pool_size=100", "greedy"},
     {"greedy.epsilon.to=0.5", "greedy"},
     {"greedy.stop_by_turnover=false", "greedy"},
+    {"uniform.steps=100", "uniform"},
+    {"uniform.snapshot_steps=100", "uniform"},
+    {"fairnas.steps=100", "fairnas"},
+    {"equal_cost.ratio=3.33", "uniform_e fairnas_e"},
     {"search.population=20", "search"},
     {"search.constraints.flops=8e6", "search rankcorr"},
     {"search.bn=recalibrate", "search"},
@@ -242,7 +251,7 @@ static void an_edit_changes_the_text_of_the_stages_that_it_concerns(void **state
     for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
         struct config *after = load("configs/quickstart.yaml", edits[i].override);
         char changed[160] = "";
-        for (const char *const *stage = config_stages(); *stage; stage++) {
+        for (const char *const *stage = setting_stages; *stage; stage++) {
             char *old = config_fingerprint(before, *stage);
             char *new = config_fingerprint(after, *stage);
             if (strcmp(old, new) != 0)
@@ -263,7 +272,7 @@ static void a_fingerprint_is_the_beginning_of_the_text(void **state)
 {
     (void)state;
     struct config *config = load("configs/quickstart.yaml", "checkpoint.steps=7");
-    for (const char *const *stage = config_stages(); *stage; stage++) {
+    for (const char *const *stage = setting_stages; *stage; stage++) {
         char *text = config_effective(config, *stage);
         char *fingerprint = config_fingerprint(config, *stage);
         size_t length = strlen(fingerprint);
