@@ -88,6 +88,12 @@ $(GOALS): setup-run
 		--threads=$(call quoted,THREADS) --build=$(BUILD) --typed=$(call quote,$(typed)) \
 		--executor=$(call quoted,EXECUTOR) --job=$(call quoted,JOB) --site=$(call quoted,SITE) \
 		$(WAIT:%=--wait) --make='$(MAKE)'
+.PHONY: estimate
+estimate: setup-build ## what it would cost: core-hours, memory, disk; the share of feasible paths
+	+@$(MAKE) --no-print-directory $(jobs) programs >&2
+	@slurm/estimate --run=$(call quoted,RUN) --config=$(call quoted,CONFIG) \
+		--set=$(call quoted,SET) --data-folder=$(call quoted,DATA_FOLDER) \
+		--threads=$(call quoted,THREADS) --build=$(BUILD)
 # Two goals of one run are made one after the other, whatever -j says.
 ifneq ($(filter $(GOALS),$(MAKECMDGOALS)),)
 .NOTPARALLEL:

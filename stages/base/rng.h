@@ -24,6 +24,7 @@ enum rng_purpose {
     RNG_BOOTSTRAP = 10,
     RNG_LATENCY = 20,  /* paths that are timed */
     RNG_RANKCORR = 21, /* paths and images whose ranking is looked at */
+    RNG_ESTIMATE = 22, /* paths that stand for those of a stage */
     RNG_TEST = 1000,   /* tests */
 };
 

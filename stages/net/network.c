@@ -521,7 +521,13 @@ static size_t ends_scratch(const struct supernet *net, int n)
     return most + 4 * sizeof(double) * channels_padded(most_channels(net)) + TAKE_SLACK;
 }
 
-struct workspace *workspace_create(const struct supernet *net, int train, int score)
+/* Bytes of the two arenas. */
+struct workspace_size {
+    size_t tensors, scratch;
+};
+
+static struct workspace_size workspace_size(const struct supernet *net, int train,
+                                            int score)
 {
     const struct space *s = &net->space;
     struct plan plan = {0};
@@ -529,22 +535,35 @@ struct workspace *workspace_create(const struct supernet *net, int train, int sc
         plan_place(&net->fixed[i], 1, train, score, &plan);
     for (int l = 0; l < s->n_layers; l++)
         plan_place(supernet_block(net, l, 0), s->n_ops, train, score, &plan);
-    size_t train_bytes = 0, score_bytes = 0;
+    struct workspace_size size = {0};
     if (train) {
-        train_bytes = plan.kept_train + plan.backward_most + ends_bytes(net, train) +
-                      ends_backward_bytes(net, train);
+        size.tensors = plan.kept_train + plan.backward_most + ends_bytes(net, train) +
+                       ends_backward_bytes(net, train);
         raise_to(&plan.scratch_most, ends_scratch(net, train));
     }
     if (score) {
-        score_bytes = plan.kept_score + plan.inner_most + ends_bytes(net, score);
+        raise_to(&size.tensors,
+                 plan.kept_score + plan.inner_most + ends_bytes(net, score));
         raise_to(&plan.scratch_most, ends_scratch(net, score));
     }
+    if (train)
+        size.tensors += supernet_gradient_floats(net) * sizeof(float) + TAKE_SLACK;
+    size.scratch = plan.scratch_most + TAKE_SLACK;
+    return size;
+}
+
+size_t workspace_planned_bytes(const struct supernet *net, int train, int score)
+{
+    struct workspace_size size = workspace_size(net, train, score);
+    return size.tensors + size.scratch;
+}
+
+struct workspace *workspace_create(const struct supernet *net, int train, int score)
+{
+    struct workspace_size size = workspace_size(net, train, score);
     struct workspace *w = memory_zeroed(1, sizeof(*w));
-    size_t gradient_bytes =
-        train ? supernet_gradient_floats(net) * sizeof(float) + TAKE_SLACK : 0;
-    w->tensors = arena_create((train_bytes > score_bytes ? train_bytes : score_bytes) +
-                              gradient_bytes);
-    w->scratch = arena_create(plan.scratch_most + TAKE_SLACK);
+    w->tensors = arena_create(size.tensors);
+    w->scratch = arena_create(size.scratch);
     if (train)
         w->gradients = arena_floats(w->tensors, supernet_gradient_floats(net));
     return w;

@@ -23,6 +23,8 @@ struct workspace {
 struct workspace *workspace_create(const struct supernet *net, int train, int score);
 void workspace_free(struct workspace *workspace); /* NULL is allowed */
 size_t workspace_bytes(const struct workspace *workspace);
+/* What one would take, before it is made (without the rounding to whole pages). */
+size_t workspace_planned_bytes(const struct supernet *net, int train, int score);
 
 /* Stem and head of one pass. */
 struct stem_tensors {

@@ -29,3 +29,13 @@ cluster_down() {
 
 # job_is ID STATE: what squeue says of it, for wait_for.
 job_is() { [ "$(squeue -h -t all -j "$1" -o %T)" = "$2" ]; }
+
+# slurm_make TARGET VARIABLE=VALUE...: as tiny_make, with Slurm and small jobs.
+slurm_make() {
+    EXECUTOR=slurm tiny_make "$@" THREADS=1 JOB="memory=500M time=0:10:00 ${JOB:-}" 3>&-
+}
+# jobs_of RUN: what the queue has of it, lines `ID NAME`.
+jobs_of() { squeue -h -r -o '%i %j' | grep "[.]$1[.][0-9]*\$" | sort -n; }
+no_jobs_of() { [ -z "$(jobs_of "$1")" ]; }
+# made RUN/STAGE: is the artifact there?
+made() { [ -e "$BATS_FILE_TMPDIR/results/$1.h5" ]; }
