@@ -300,6 +300,27 @@ static void two_limits_at_once_are_never_refused_wrongly(void **state)
     assert_true(proven > 20);
 }
 
+/* Every layer of the mobile space: expansion 6 and kernel 7 with SE cost the most, an
+ * identity the least; of equal ones the first. */
+static void the_extreme_paths_take_the_dearest_and_the_cheapest_op(void **state)
+{
+    (void)state;
+    struct space space = space_from(mobile_config(se_choices));
+    struct cost_table table;
+    struct path path;
+    cost_table_init(&table, &space);
+    cost_extreme_path(&table, true, &path);
+    for (int l = 0; l < path.n; l++)
+        assert_string_equal(space.op[path.op[l]].token, "k7e6s");
+    assert_int_equal(path.n, 21);
+    cost_extreme_path(&table, false, &path);
+    for (int l = 0; l < path.n; l++)
+        assert_string_equal(space.op[path.op[l]].token, "id");
+    struct cost least, most;
+    cost_range(&table, &least, &most);
+    assert_int_equal(cost_of_path(&table, &path).flops, least.flops);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +334,7 @@ int main(void)
         cmocka_unit_test(without_a_head_the_last_layer_feeds_the_classifier),
         cmocka_unit_test(the_average_path_of_the_mobile_space_has_409_5_million_flops),
         cmocka_unit_test(the_range_is_that_of_all_paths),
+        cmocka_unit_test(the_extreme_paths_take_the_dearest_and_the_cheapest_op),
         cmocka_unit_test(a_limit_is_met_up_to_and_including_its_value),
         cmocka_unit_test(an_impossible_limit_is_explained_with_the_range),
         cmocka_unit_test(two_limits_at_once_are_never_refused_wrongly),
