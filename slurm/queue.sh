@@ -11,8 +11,8 @@
 #   ended       exit code and a message, when the job's end is known
 # The queue decides what is in flight; where it does not answer, nobody knows.
 
-# Slurm's own limit is a minute and more.
-queue_seconds=8
+# How long Slurm may take to answer; its own limit is a minute and more.
+queue_seconds=${GREEDYNAS_SLURM_SECONDS:-8}
 
 # What a shell inside a job, or a person's profile, has set would change what is asked.
 # Accounts and the like that sites tell people to put there stay.

@@ -1,5 +1,6 @@
-# resources.awk - what one job asks for: lines `key value`, in no order.
-# Use: awk -f yaml.awk -f resources.awk -v sections='default PROGRAM GROUP STAGE'
+# resources.awk - what one job asks for: lines `key value`, in no order; beside the keys of
+# slurm/resources.yaml and site.example.yaml, `seconds` is the time.
+# Use: awk -f yaml.awk -f seconds.awk -f resources.awk -v sections='default PROGRAM GROUP STAGE'
 #          -v typed='time=1:00:00 greedy.cpus=4' RESOURCES.yaml [SITE.yaml]
 # A later file wins over an earlier one, what was typed over both; within each, a later one
 # of the sections. Problems go to standard error, all of them; then the exit code is 2.
@@ -52,4 +53,5 @@ END {
         exit 2
     for (name in value)
         print name, value[name]
+    print "seconds", seconds(value["time"])
 }

@@ -1,0 +1,345 @@
+# slurm/submit and slurm/job before a Slurm that does what a test wants of it
+# (tests/slurm/stub): no build, no cluster, and each stage is a script of three lines.
+setup() {
+    cd "$BATS_TEST_DIRNAME/../.."
+    export STUB=$BATS_TEST_TMPDIR/stub PATH=$PWD/tests/slurm/stub:$PATH
+    export GREEDYNAS_SLURM_SECONDS=2
+    unset MAKEFLAGS "${!SLURM@}" "${!SBATCH@}" GREEDYNAS_JOB
+    export GREEDYNAS_SITE=/nowhere
+    run=$BATS_TEST_TMPDIR/results/r
+    mkdir -p "$STUB" "$run" "$BATS_TEST_TMPDIR/bin"
+    : >"$STUB/queue"
+    : >"$STUB/calls"
+    program=$BATS_TEST_TMPDIR/bin/greedy
+    stage_does 'echo made >"$out"'
+    for name in warmup greedy search; do
+        printf 'seed: 1\ncheckpoint:\n  seconds: 5\n' >"$run/$name.yaml"
+    done
+    echo images >"$run/data.h5"
+}
+
+# stage_does COMMAND: what the stage's program is.
+stage_does() {
+    printf '#!/bin/sh\nfor a; do case $a in --out=*) out=${a#*=};; esac; done\n%s\n' "$1" >"$program"
+    chmod +x "$program"
+}
+# stage NAME [IN]: the words of its command
+stage() {
+    echo "$program --config=$run/$1.yaml --data=$run/data.h5 ${2:+--in=$run/$2.h5} --out=$run/$1.h5"
+}
+submit() { # submit NAME [IN]
+    slurm/submit --run="$run" --because=test -- $(stage "$@")
+}
+# job ID NAME: the batch script of that submission, as Slurm would start it
+job() {
+    env SLURM_JOB_ID="$1" "$run/jobs/$2/job" "$run/jobs/$2" "0:$run/$2"
+}
+submitted() { grep -c '^sbatch' "$STUB/calls"; }
+queue_state() { sed -i "s/^$1|[A-Z]*|/$1|$2|/" "$STUB/queue"; }
+
+@test "a chain: each job waits for those that make its inputs, and never for one that failed" {
+    submit warmup
+    submit greedy warmup
+    run cat "$STUB/queue"
+    [[ ${lines[1]} == "102|PENDING|Dependency||afterok:101|greedy.r."* ]]
+    grep -q '^sbatch --dependency=afterok:101 --kill-on-invalid-dep=yes' "$STUB/calls"
+}
+
+@test "typed again, nothing is submitted twice; nor by several shells at once" {
+    for _ in 1 2 3 4; do submit warmup & done
+    wait
+    [ "$(submitted)" = 1 ]
+    run submit warmup
+    [ "$status" = 0 ]
+    [ "$output" = "warmup: already queued as 101 (pending)" ]
+}
+
+@test "what is in the queue with other settings is refused; a checkpoint's period is none" {
+    submit warmup
+    sed -i 's/seconds: 5/seconds: 6/' "$run/warmup.yaml"
+    submit warmup
+    sed -i 's/seed: 1/seed: 2/' "$run/warmup.yaml"
+    run submit warmup
+    [ "$status" = 1 ]
+    [[ $output == "warmup: '$run/warmup.h5' is in the queue as 101 with other settings; "* ]]
+    [ "$(submitted)" = 1 ]
+}
+
+@test "what runs is what was submitted: program and settings of that moment" {
+    submit warmup
+    stage_does 'echo rebuilt >"$out"'
+    echo 'seed: 2' >"$run/warmup.yaml"
+    run job 101 warmup
+    [ "$status" = 0 ]
+    [ "$(cat "$run/warmup.h5")" = made ]
+    grep -q 'seed: 1' "$run/made/warmup.yaml"
+}
+
+@test "an old artifact is moved aside, and comes back when nothing was submitted" {
+    echo old >"$run/warmup.h5"
+    touch -d '-1 hour' "$run/warmup.h5"
+    echo sbatch >"$STUB/fail"
+    run submit warmup
+    [ "$status" = 1 ]
+    [[ $output == "warmup: sbatch did not take it: "*"Unable to contact slurm controller"* ]]
+    [ "$(cat "$run/warmup.h5")" = old ]
+    rm "$STUB/fail"
+    submit warmup
+    [ ! -e "$run/warmup.h5" ]
+    [ "$(cat "$run/warmup.old.h5")" = old ]
+    slurm/cancel --results="$BATS_TEST_TMPDIR/results" --run=r
+    [ "$(cat "$run/warmup.h5")" = old ]
+    [ ! -s "$STUB/queue" ]
+}
+
+@test "an artifact that a job in the queue is to read is not made anew under its hands" {
+    echo old >"$run/warmup.h5"
+    submit greedy warmup
+    touch -d '+1 hour' "$run/warmup.yaml"
+    run submit warmup
+    [ "$status" = 1 ]
+    [[ $output == "warmup: job 101 (greedy) is to read '$run/warmup.h5', which would be made anew; "* ]]
+    [ "$(cat "$run/warmup.h5")" = old ]
+}
+
+@test "the job is taken and the answer is lost: it is found, and not submitted again" {
+    echo sbatch >"$STUB/lose"
+    submit warmup
+    rm "$STUB/lose"
+    submit warmup
+    [ "$(submitted)" = 1 ]
+    # Killed before it could note the number.
+    rm "$run/jobs/warmup/id"
+    submit warmup
+    [ "$(submitted)" = 1 ]
+}
+
+@test "a queue that hangs or fails is no reason to submit, nor to wait long" {
+    for how in hang fail; do
+        echo squeue >"$STUB/$how"
+        run timeout 15 slurm/submit --run="$run" --because=test -- $(stage warmup)
+        [ "$status" = 1 ]
+        [[ $output == "warmup: Slurm does not answer ("*"); nothing was submitted, "* ]]
+        rm "$STUB/$how"
+    done
+    [ ! -e "$run/jobs/warmup/arguments" ]
+}
+
+@test "more than a node of the partition has is said before anything is submitted" {
+    GREEDYNAS_JOB='cpus=17 memory=9G time=2-00:00:00' run submit warmup
+    [ "$status" = 2 ]
+    [[ $output == *"warmup: asks for cpus 17, expected at most 16 in partition 'main'"* ]]
+    [[ $output == *"warmup: asks for memory 9G, expected at most 8000M in partition 'main'"* ]]
+    [[ $output == *"warmup: asks for time 2-00:00:00, expected at most 1-00:00:00 in partition 'main'"* ]]
+    [ "$(submitted)" = 0 ]
+}
+
+@test "resources: the command line before the site's file before slurm/resources.yaml" {
+    printf 'partition: long\nwarmup:\n  time: 0:07:00\n  memory: 3G\nmodules: gcc hdf5\n' >"$BATS_TEST_TMPDIR/site.yaml"
+    GREEDYNAS_SITE=$BATS_TEST_TMPDIR/site.yaml GREEDYNAS_JOB='cpus=2 warmup.memory=1G prepare.time=9:00:00' submit warmup
+    options=$(cat "$run/jobs/warmup/options")
+    echo "$options"
+    for option in --partition=long --time=0:07:00 --cpus-per-task=2 --mem=1G --signal=B:USR1@120; do
+        grep -qx -e "$option" <<<"$options"
+    done
+    [ "$(cat "$run/jobs/warmup/modules")" = 'gcc hdf5' ]
+    GREEDYNAS_JOB='memory=lots cpu=3' run submit greedy
+    [ "$status" = 2 ]
+    [[ $output == *"JOB: memory is 'lots', expected a size like 500M or 8G"* ]]
+    [[ $output == *"JOB: unknown 'cpu', expected one of cpus "* ]]
+}
+
+@test "what a job or a profile has in its environment does not reach sbatch" {
+    stub=$BATS_TEST_TMPDIR/env
+    mkdir "$stub"
+    printf '#!/bin/sh\nenv >"$STUB/env"\necho 7\n' >"$stub/sbatch"
+    chmod +x "$stub/sbatch"
+    PATH=$stub:$PATH SLURM_NTASKS=9 SLURM_JOB_ID=5 SBATCH_ARRAY_INX=1-3 SBATCH_ACCOUNT=mine \
+        SQUEUE_STATES=R MAKEFLAGS=s submit warmup
+    run cat "$STUB/env"
+    [[ $output != *SLURM_NTASKS* && $output != *SLURM_JOB_ID* && $output != *SBATCH_ARRAY* ]]
+    [[ $output != *SQUEUE_STATES* && $output != *MAKEFLAGS* ]]
+    [[ $output == *SBATCH_ACCOUNT=mine* ]]
+}
+
+members() { # members NAME...: a group's file
+    for name; do
+        cp "$run/warmup.yaml" "$run/$name.yaml"
+        stage "$name"
+    done >"$run/many.members"
+    echo --members="$run/many.members"
+}
+
+@test "a group is one array; only the members that are missing are submitted again" {
+    group=$(members one two three four)
+    slurm/submit --run="$run" --because=test "$group"
+    grep -q -e '--array=1,2,3,4%16' "$STUB/calls"
+    # Two and four have failed, one is there, three runs.
+    sed -i '/101_[124]|/d' "$STUB/queue"
+    queue_state 101_3 RUNNING
+    touch "$run/one.h5"
+    run slurm/submit --run="$run" --because=test "$group"
+    [[ $output == "many: three already queued as 101_3 (running)"$'\n'"many: submitted as 102 [2,4] (test), "* ]]
+    [ "$(cat "$run/jobs/four/id")" = 102_4 ]
+    # What needs all of them waits for each.
+    slurm/submit --run="$run" --because=test -- "$program" --config="$run/search.yaml" \
+        "--in=$run/"{one,two,three,four}.h5 --out="$run/search.h5"
+    grep -q -e '--dependency=afterok:102_2:101_3:102_4 ' "$STUB/calls"
+}
+
+@test "the launcher on this machine makes the members that are missing, one after the other" {
+    group=$(members one two three)
+    stage_does 'echo "$out" >>"$(dirname "$out")/order"; echo made >"$out"'
+    touch "$run/two.h5"
+    slurm/local --run="$run" --because=test "$group"
+    [ "$(sed 's,.*/,,' "$run/order" | paste -s)" = $'one.h5\tthree.h5' ]
+}
+
+@test "the launcher on this machine leaves alone what a job is to make" {
+    submit warmup
+    run slurm/local --run="$run" --because=test -- $(stage warmup)
+    [ "$status" = 1 ]
+    [[ $output == *"is being made by Slurm's job 101; "* ]]
+    [ ! -e "$run/warmup.h5" ]
+}
+
+@test "a member of an array takes its own arguments" {
+    group=$(members one two)
+    slurm/submit --run="$run" --because=test "$group"
+    set -- $(sed -n 's/^sbatch .*\/job //p' "$STUB/calls")
+    SLURM_JOB_ID=103 SLURM_ARRAY_JOB_ID=101 SLURM_ARRAY_TASK_ID=2 "$run/jobs/two/job" "$@"
+    [ -e "$run/two.h5" ]
+    [ ! -e "$run/one.h5" ]
+}
+
+interrupted='printf "state: \"interrupted\"\ndone: 7\n" >"${out%.h5}.status.yaml"; exit 75'
+
+@test "stopped: requeued under its number, and no end is noted" {
+    stage_does "$interrupted"
+    submit warmup
+    run job 101 warmup
+    [ "$status" = 75 ]
+    grep -qx 'scontrol requeue 101' "$STUB/calls"
+    [ ! -e "$run/jobs/warmup/ended" ]
+    [ "$(submitted)" = 1 ]
+}
+
+@test "requeueing refused: a successor, and those that wait for the job wait for that" {
+    stage_does "$interrupted"
+    submit warmup
+    submit greedy warmup
+    queue_state 101 RUNNING
+    echo 'Requested operation is presently disabled' >"$STUB/requeue"
+    run job 101 warmup
+    [ "$status" = 75 ]
+    [[ $output == *"warmup: goes on as job 103"* ]]
+    [ "$(cat "$run/jobs/warmup/id")" = 103 ]
+    grep -qx 'scontrol update jobid=102 dependency=afterok:103' "$STUB/calls"
+    # Slurm itself has requeued it: nothing to be done.
+    submitted_before=$(submitted)
+    echo 'Job is pending execution' >"$STUB/requeue"
+    run job 103 warmup
+    [ "$status" = 75 ]
+    [ "$(submitted)" = "$submitted_before" ]
+    # The first job, should it start again, has nothing to do any more.
+    run job 101 warmup
+    [ "$status" = 1 ]
+    [[ $output == *"this is job 101, expected 103"* ]]
+}
+
+@test "cancelled, by make or by hand, it does not come back" {
+    stage_does "$interrupted"
+    submit warmup
+    : >"$run/jobs/warmup/cancelled"
+    run job 101 warmup
+    [ "$status" = 75 ]
+    [ "$(cat "$run/jobs/warmup/ended")" = '75 cancelled, checkpoint kept' ]
+    rm "$run/jobs/warmup/cancelled"
+    echo 'slurmstepd: error: *** JOB 101 ON n1 CANCELLED AT 2026-01-01T00:00:00 ***' >"$run/jobs/warmup/slurm.out"
+    run job 101 warmup
+    ! grep -q 'scontrol requeue' "$STUB/calls"
+    echo 'slurmstepd: error: *** JOB 101 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO PREEMPTION ***' >"$run/jobs/warmup/slurm.out"
+    run job 101 warmup
+    grep -q 'scontrol requeue 101' "$STUB/calls"
+}
+
+@test "starts that bring it no further are counted; with progress it may go on for ever" {
+    stage_does 'n=$(cat "$out.n" 2>/dev/null || echo 0); n=$((n + 1)); echo $n >"$out.n"
+[ $n -lt 4 ] || n=4
+printf "state: \"interrupted\"\ndone: $n\n" >"${out%.h5}.status.yaml"; exit 75'
+    GREEDYNAS_JOB=restarts=2 submit warmup
+    for _ in {1..7}; do # five that find progress, two that do not
+        run job 101 warmup
+        [ "$status" = 75 ]
+    done
+    run job 101 warmup
+    [ "$status" = 1 ]
+    [[ $output == *"failed: started "*" times without coming further than step 4; gives up"* ]]
+    grep -q '^state: "failed"' "$run/warmup.status.yaml"
+}
+
+@test "a real failure is not tried again; its message is kept, and a signal is named" {
+    stage_does 'printf "state: \"failed\"\nmessage: \"loss is nan\"\n" >"${out%.h5}.status.yaml"; exit 1'
+    submit warmup
+    run job 101 warmup
+    [ "$status" = 1 ]
+    [ "$(cat "$run/jobs/warmup/ended")" = '1 failed: loss is nan' ]
+    ! grep -q requeue "$STUB/calls"
+    : >"$STUB/queue"
+    stage_does 'kill -9 $$'
+    submit warmup
+    run job 102 warmup
+    [ "$status" = 137 ]
+    [[ $(cat "$run/jobs/warmup/ended") == "137 failed: ended by signal 9, "* ]]
+}
+
+@test "what needs a stage that has failed is not submitted" {
+    stage_does 'exit 1'
+    submit warmup
+    job 101 warmup || true
+    : >"$STUB/queue"
+    run submit greedy warmup
+    [ "$status" = 1 ]
+    [[ $output == *"its input '$run/warmup.h5' is not there, and no job in the queue makes it: 1 failed: exit code 1"* ]]
+}
+
+@test "told to stop by the time limit's signal, the stage hears it" {
+    stage_does 'trap "printf \"state: \\\"interrupted\\\"\ndone: 3\n\" >\"${out%.h5}.status.yaml\"; exit 75" TERM
+: >"$out.up"; while :; do sleep 0.05; done'
+    submit warmup
+    job 101 warmup 3>&- &
+    pid=$!
+    for _ in {1..200}; do [ ! -e "$run/warmup.h5.up" ] || break; sleep 0.05; done
+    batch=$(pgrep -P $pid -f "$run/jobs/warmup/job" | head -n 1)
+    kill -USR1 "${batch:-$pid}"
+    code=0
+    wait $pid || code=$?
+    [ $code = 75 ]
+    grep -q 'scontrol requeue 101' "$STUB/calls"
+}
+
+status() { slurm/status --results="$BATS_TEST_TMPDIR/results" --run=r; }
+
+@test "status: queued and why, running, failed and what was not started for it" {
+    submit warmup
+    submit greedy warmup
+    queue_state 101 RUNNING
+    run status
+    [[ $output == *"  warmup  running "*" 101 "* ]]
+    [[ $output == *"  greedy  queued "*" 102 "*"waits for job 101"* ]]
+    echo '1 failed: loss is nan' >"$run/jobs/warmup/ended"
+    : >"$STUB/queue"
+    run status
+    [[ $output == *"  warmup  failed "*"failed: loss is nan"* ]]
+    [[ $output == *"  greedy  missing "*"job 102 was not started, for warmup was not made"* ]]
+    [[ $output == *"next: make resubmit RUN=r"* ]]
+}
+
+@test "status: when Slurm does not answer it says so, and claims nothing" {
+    submit warmup
+    echo squeue >"$STUB/hang"
+    run timeout 15 slurm/status --results="$BATS_TEST_TMPDIR/results" --run=r
+    [ "$status" = 0 ]
+    [[ $output == *"Slurm does not answer (no answer in 2 seconds): jobs may be going on"* ]]
+    [[ $output == *"  warmup  unknown "*"submitted as job 101; Slurm does not answer"* ]]
+}
