@@ -101,7 +101,7 @@ endif
 endif
 
 ##@ looking at a run
-.PHONY: status logs resubmit cancel graph tables
+.PHONY: status logs resubmit cancel graph tables report
 status: ## table of the stages: state, step, loss, ETA, what to type next (RUN=all: every run)
 	+@slurm/status $(this_run) --make='$(MAKE)'
 logs: ## the last lines of a stage's log (STAGE=greedy, FOLLOW=1 to keep watching)
@@ -118,6 +118,9 @@ graph: setup-graph ## picture of the stages and their states: results/RUN/graph.
 tables: setup-tables ## the paper's tables and figures, from what is made so far: results/RUN/tables, figures
 	+@$(MAKE) --no-print-directory $(jobs) programs
 	@slurm/tables $(this_run) --build=$(BUILD)
+report: setup-tables ## all of it, and what the run can and cannot say, on one page: results/RUN/report.html
+	+@$(MAKE) --no-print-directory $(jobs) programs
+	@slurm/tables $(this_run) --build=$(BUILD) --page
 
 ##@ a Slurm of one's own, to try things
 .PHONY: cluster-up cluster-down

@@ -11,6 +11,7 @@
 #include "base/die.h"
 #include "base/options.h"
 #include "paper/figures.h"
+#include "paper/page.h"
 #include "paper/tables.h"
 
 static const struct program program = {
@@ -61,6 +62,9 @@ int main(int argc, char **argv)
     if (request.figures) {
         struct figure *figure;
         int n = figures_write(run, request.figures, &figure);
+        if (request.page)
+            page_write(&(struct page){run, table, n_tables, figure, n, request.figures},
+                       request.page);
         figures_free(figure, n);
     }
     for (int i = 0; i < n_tables; i++)

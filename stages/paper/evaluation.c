@@ -5,27 +5,15 @@
 
 #include "base/memory.h"
 
-static double number(struct artifact *artifact, const char *name)
+/* The first of a vector: one image at a time; NAN if there is none. */
+static double first_of(struct artifact *artifact, const char *name)
 {
     size_t shape[ARTIFACT_RANK_MAX];
-    return artifact_shape(artifact, name, shape) == 0
-               ? artifact_read_f64(artifact, name)
-               : (double)NAN;
-}
-
-/* Every image is in the confusion table once. */
-static double images_of(struct artifact *artifact)
-{
-    size_t shape[ARTIFACT_RANK_MAX];
-    if (artifact_shape(artifact, "confusion", shape) != 2)
+    double value[8];
+    if (artifact_shape(artifact, name, shape) != 1 || shape[0] < 1 || shape[0] > 8)
         return (double)NAN;
-    int64_t *count = memory_zeroed(shape[0] * shape[1] + 1, sizeof(*count));
-    artifact_read(artifact, "confusion", ARRAY_I64, 2, shape, count);
-    double sum = 0;
-    for (size_t i = 0; i < shape[0] * shape[1]; i++)
-        sum += (double)count[i];
-    free(count);
-    return sum;
+    artifact_read(artifact, name, ARRAY_F64, 1, shape, value);
+    return value[0];
 }
 
 bool evaluation_read(struct sources *sources, const char *network,
@@ -37,13 +25,14 @@ bool evaluation_read(struct sources *sources, const char *network,
     if (!artifact)
         return false;
     *evaluation = (struct evaluation){
-        .top1 = number(artifact, "top1"),
-        .top5 = number(artifact, "top5"),
-        .images = images_of(artifact),
-        .loss = number(artifact, "loss"),
-        .flops = number(artifact, "flops"),
-        .params = number(artifact, "parameters"),
-        .latency_ms = number(artifact, "latency"),
+        .top1 = artifact_read_f64(artifact, "top1"),
+        .top5 = artifact_read_f64(artifact, "top5"),
+        .images = (double)artifact_read_i64(artifact, "images"),
+        .flops = (double)artifact_read_i64(artifact, "flops"),
+        .params = (double)artifact_read_i64(artifact, "parameters"),
+        .latency_ms = first_of(artifact, "measured/latency/median"),
+        .latency_low = first_of(artifact, "measured/latency/low"),
+        .latency_high = first_of(artifact, "measured/latency/high"),
     };
     return true;
 }

@@ -5,11 +5,11 @@
 #include "paper/run.h"
 
 struct evaluation {
-    double top1, top5; /* shares of the test images; NAN: not recorded */
+    double top1, top5; /* shares of the test images */
     double images;     /* test images */
-    double loss;
     double flops, params;
-    double latency_ms; /* one image, one thread; NAN: not measured */
+    /* One image on one thread: median and quartiles; NAN: not measured. */
+    double latency_ms, latency_low, latency_high;
 };
 
 /* False if it is not there. network: "found". */

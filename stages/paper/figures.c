@@ -605,19 +605,22 @@ static const struct {
 };
 enum { FIGURES = sizeof(figures_of_a_run) / sizeof(figures_of_a_run[0]) };
 
-/* What an earlier report left is not of this run's artifacts any more. */
-static void remove_old(const char *folder, const char *id)
+/* Files that an earlier report left and that this run's artifacts do not give any more:
+ * the numbers before they are written anew, the pictures when nothing is to be drawn.
+ */
+static void remove_files(const char *folder, const char *id, const char *const *endings)
 {
-    static const char *const endings[] = {".csv",     "_steps.csv", "_paths.csv",
-                                          "_run.csv", "_found.csv", "_rounds.csv",
-                                          ".svg",     ".png"};
-    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-        char *path = memory_format("%s/%s%s", folder, id, endings[i]);
+    for (; *endings; endings++) {
+        char *path = memory_format("%s/%s%s", folder, id, *endings);
         if (unlink(path) != 0 && errno != ENOENT)
             die("cannot remove '%s': %s", path, strerror(errno));
         free(path);
     }
 }
+
+static const char *const numbers[] = {
+    ".csv", "_steps.csv", "_paths.csv", "_run.csv", "_found.csv", "_rounds.csv", NULL};
+static const char *const pictures[] = {".svg", ".png", NULL};
 
 static void write_captions(const char *folder, const struct figure *figures)
 {
@@ -643,8 +646,10 @@ int figures_write(struct run *run, const char *folder, struct figure **figures)
         figure->id = figures_of_a_run[i].id;
         figure->title = figures_of_a_run[i].title;
         sources_init(&drawing.sources, run);
-        remove_old(folder, figure->id);
+        remove_files(folder, figure->id, numbers);
         figure->drawn = figures_of_a_run[i].draw(&drawing);
+        if (!figure->drawn)
+            remove_files(folder, figure->id, pictures);
         char *words = figure->caption, *from = sources_text(&drawing.sources);
         figure->caption = memory_format("%s %s", words, from);
         free(words);

@@ -122,19 +122,22 @@ void table_interval(struct table *table, double value, double low, double high,
                              .high = memory_format("%.9g", high)});
 }
 
+char *count_text(int64_t value)
+{
+    char digits[32], *text = memory_zeroed(48, 1), *at = text;
+    snprintf(digits, sizeof(digits), "%lld", (long long)value);
+    for (size_t i = 0, n = strlen(digits); i < n; i++) {
+        *at++ = digits[i];
+        if (i + 1 < n && digits[i] != '-' && (n - 1 - i) % 3 == 0)
+            *at++ = ',';
+    }
+    return text;
+}
+
 void table_count(struct table *table, int64_t value)
 {
-    char digits[32], text[48];
-    snprintf(digits, sizeof(digits), "%lld", (long long)value);
-    size_t n = strlen(digits), at = 0;
-    for (size_t i = 0; i < n; i++) {
-        text[at++] = digits[i];
-        if (i + 1 < n && digits[i] != '-' && (n - 1 - i) % 3 == 0)
-            text[at++] = ',';
-    }
-    text[at] = '\0';
-    add(table, (struct cell){.text = memory_text_copy(text),
-                             .full = memory_text_copy(digits)});
+    add(table, (struct cell){.text = count_text(value),
+                             .full = memory_format("%lld", (long long)value)});
 }
 
 void table_check(struct table *table, bool on)

@@ -45,6 +45,9 @@ void table_missing(struct table *table, const char *target);
 /* What stands under it; replaces what was set before. */
 void table_caption(struct table *table, const char *caption);
 
+/* "1,281,167"; the caller frees. */
+char *count_text(int64_t value);
+
 void table_write(const struct table *table, enum table_format format, FILE *out);
 /* FOLDER/ID.md, .csv and .tex. */
 void table_save(const struct table *table, const char *folder);

@@ -202,7 +202,8 @@ static void evaluated_row(struct table *table, struct sources *sources,
         percent(table, evaluation.top5, evaluation.images);
         table_number(table, evaluation.flops / 1e6, 3);
         table_number(table, evaluation.params / 1e6, 3);
-        table_number(table, evaluation.latency_ms, 3);
+        table_interval(table, evaluation.latency_ms, evaluation.latency_low,
+                       evaluation.latency_high, 3);
         return;
     }
     missing_evaluation(table, network);
