@@ -111,7 +111,7 @@ HTML
     copy_run one mixed
     rm "$results/mixed/search.h5" # which still is of greedy.h5 in the other folder
     tiny_make search RUN=mixed
-    tiny_make greedy RUN=mixed SET=greedy.pool_size=19
+    tiny_make greedy RUN=mixed SET=greedy.kept_paths=2
     tiny_make report RUN=mixed
     grep -q '^<li class="limit">search.h5 was made from another greedy.h5' "$results/mixed/report.html"
 }
