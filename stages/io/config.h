@@ -36,6 +36,7 @@ struct dataset_config {
     const char *name;   /* data/<name>.h5 */
     const char *format; /* "idx", "imagefolder", ... */
     const char *source; /* a folder, or a tar file */
+    const char *decode; /* "auto", "import", "read" */
     int validation_per_class;
     struct augment_config augment;
 };

@@ -57,12 +57,21 @@ static const struct setting rows[] = {
             "The images. `prepare` turns them into data/<name>.h5, once."),
     {ROW(dataset.name, kind_file_name, "imagenet"), .required = true,
      .use = USE_PREPARE, .help = "What the dataset is called here: data/<name>.h5."},
-    {ROW(dataset.format, kind_word, "imagefolder"), .words = "idx imagefolder",
-     .required = true, .use = USE_PREPARE,
+    {ROW(dataset.format, kind_word, "imagefolder"),
+     .words = "idx imagefolder cifar10 cifar100 ilsvrc2012", .required = true,
+     .use = USE_PREPARE,
      .help = "How the source is stored: idx, the four files of MNIST and its kin; "
-             "imagefolder, one folder of pictures for each class."},
+             "imagefolder, JPEG and PNG files in train/CLASS/ and test/CLASS/ or "
+             "val/CLASS/; cifar10 and cifar100, the binary versions; ilsvrc2012, "
+             "ImageNet's archives (data/README.md)."},
     {ROW(dataset.source, kind_text, "data/source/imagenet"), .required = true,
-     .use = USE_PREPARE, .help = "The folder to import from."},
+     .use = USE_PREPARE,
+     .help = "The folder to import from, or a tar file of it (imagefolder, cifar)."},
+    {ROW(dataset.decode, kind_word, "auto"), .words = "auto import read",
+     .use = USE_PREPARE, .later = true,
+     .help = "When image files are decoded: at the import, all of them of the size of "
+             "space.input; or whenever one is read, which takes any size, and less "
+             "disk; auto: at the import if the first one has that size."},
     INTEGER(dataset.validation_per_class, "50", 1, IMAGES_MAX, USE_PREPARE,
             "Training images of each class that are put aside to judge paths with "
             "(paper: 50)."),

@@ -163,6 +163,11 @@ const char *decoder_read(struct decoder *decoder, int channels, struct window *w
                      window ? shrink_for(window, height, width) : 1, picture);
 }
 
+const char *decoder_damage(struct decoder *decoder)
+{
+    return decoder->is_jpeg ? explain(decoder, jpeg_damage(decoder->jpeg)) : NULL;
+}
+
 /* The smallest picture takes all of the data to make, and the least arithmetic. */
 const char *decoder_check(struct decoder *decoder)
 {
@@ -170,5 +175,5 @@ const char *decoder_check(struct decoder *decoder)
     if (!decoder->is_jpeg)
         return read_png(decoder, 3, &picture);
     const char *reason = read_jpeg(decoder, 3, NULL, 8, &picture);
-    return reason ? reason : explain(decoder, jpeg_damage(decoder->jpeg));
+    return reason ? reason : decoder_damage(decoder);
 }

@@ -40,6 +40,10 @@ const char *decoder_begin(struct decoder *decoder, const unsigned char *bytes, s
 const char *decoder_read(struct decoder *decoder, int channels, struct window *window,
                          int height, int width, struct picture *picture);
 
+/* What was wrong with the data that decoder_read() decoded, and was guessed at by the
+ * library; NULL: nothing. */
+const char *decoder_damage(struct decoder *decoder);
+
 /*
  * After decoder_begin(), in place of decoder_read(): whether all of it decodes. What a
  * decoder fills in with grey (a file that ends too early, damaged data) is broken here;

@@ -75,12 +75,6 @@ python() { # sets $python, or skips the test
     [[ $output == *"--out"* ]]
 }
 
-@test "a format that is not read yet is refused before anything is written" {
-    config 's/format: idx/format: imagefolder/'
-    refused 2 "prepare: 'tiny.yaml': dataset.format is 'imagefolder', not supported yet by prepare: expected 'idx'"
-    [ ! -e tiny.status.yaml ]
-}
-
 @test "a missing folder is named" {
     config 's/source: src/source: lost/'
     refused 1 "prepare: dataset.source: there is no folder 'lost'"
