@@ -29,8 +29,8 @@ JOB =
 ## SITE=FILE  this cluster's ways (default: slurm/site.yaml, see slurm/site.example.yaml)
 SITE = slurm/site.yaml
 ## RESULTS=FOLDER, DATA_FOLDER=FOLDER  where artifacts go (default: results and data)
-RESULTS = results
-DATA_FOLDER = data
+RESULTS = $(scratch)results
+DATA_FOLDER = $(scratch)data
 ## CLUSTER=FOLDER  where cluster-up keeps its Slurm (default: /tmp/greedynas-cluster)
 CLUSTER = /tmp/greedynas-cluster
 NODES = 4
@@ -48,6 +48,9 @@ BASELINES := uniform fairnas uniform_e fairnas_e $(SEARCHES)
 STAGES := warmup greedy search $(BASELINES) $(ABLATION)
 GOALS := data warmup greedy search $(BASELINES) searches ablation all
 
+# The site's folder for these, if it has one.
+scratch := $(if $(wildcard $(SITE)),$(addsuffix /,$(shell awk -f slurm/yaml.awk -f slurm/value.awk \
+	-v key=scratch $(SITE))))
 quote = '$(subst ','\'',$1)'
 # A variable's value; what was typed is taken as it is, `$` and all.
 given = $(if $(filter command,$(firstword $(origin $1))),$(value $1),$($1))

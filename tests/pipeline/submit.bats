@@ -343,3 +343,56 @@ status() { slurm/status --results="$BATS_TEST_TMPDIR/results" --run=r; }
     [[ $output == *"Slurm does not answer (no answer in 2 seconds): jobs may be going on"* ]]
     [[ $output == *"  warmup  unknown "*"submitted as job 101; Slurm does not answer"* ]]
 }
+
+# choice WORD...: what slurm/run says of where it runs; it goes no further without programs.
+choice() {
+    slurm/run --dry-run --goal=search --results="$BATS_TEST_TMPDIR/results" --run=r \
+        --config=tests/pipeline/tiny.yaml --data-folder="$BATS_TEST_TMPDIR/data" \
+        --build=/nowhere --make=make --site= "$@"
+}
+
+@test "jobs where Slurm answers, this machine where it does not, what is typed in any case" {
+    run choice
+    [[ ${lines[0]} == "search: runs as Slurm jobs (here instead: EXECUTOR=local)" ]]
+    run choice --executor=local
+    [[ $output != *Slurm* ]]
+    [ "$(grep -c squeue "$STUB/calls")" = 1 ]
+    echo squeue >"$STUB/fail"
+    run choice
+    [[ ${lines[0]} == "search: runs here, for Slurm does not answer ("*"Unable to contact slurm controller)" ]]
+    run choice --executor=slurm
+    [ "$status" = 1 ]
+    [[ $output == "search: Slurm does not answer ("*"); nothing was submitted, type it again later" ]]
+    # A run that has jobs is not begun a second time.
+    mkdir "$run/jobs"
+    run choice
+    [ "$status" = 1 ]
+    [[ $output == *"and run 'r' has jobs there; "*"EXECUTOR=local" ]]
+    run choice --executor=cloud
+    [ "$status" = 2 ]
+    [[ $output == "search: EXECUTOR is 'cloud', expected local or slurm" ]]
+}
+
+@test "a run whose jobs are in the queue is not removed, nor when that cannot be told" {
+    submit warmup
+    mkdir "$run/made"
+    run slurm/clean-run --results="$BATS_TEST_TMPDIR/results" --run=r --named
+    [ "$status" = 1 ]
+    [[ $output == "clean-run: job 101 makes '$run/warmup.h5'; type make cancel RUN=r first" ]]
+    echo squeue >"$STUB/fail"
+    run slurm/clean-run --results="$BATS_TEST_TMPDIR/results" --run=r --named
+    [ "$status" = 1 ]
+    [[ $output == *"Slurm does not answer"*"nothing was removed" ]]
+    [ -e "$run/warmup.yaml" ]
+}
+
+@test "waiting ends when the jobs do, and says which artifact is not there" {
+    submit warmup
+    slurm/wait --results="$BATS_TEST_TMPDIR/results" --run=r --make=make "$run/warmup.h5" 2>"$BATS_TEST_TMPDIR/said" 3>&- &
+    pid=$!
+    for _ in {1..100}; do ! grep -qs pending "$BATS_TEST_TMPDIR/said" || break; sleep 0.1; done
+    echo made >"$run/warmup.h5"
+    : >"$STUB/queue"
+    wait $pid
+    grep -q '^wait: warmup 101 pending$' "$BATS_TEST_TMPDIR/said"
+}
