@@ -104,11 +104,13 @@ endif
 endif
 
 ##@ looking at a run
-.PHONY: status logs resubmit cancel graph tables report
+.PHONY: status logs efficiency resubmit cancel graph tables report
 status: ## table of the stages: state, step, loss, ETA, what to type next (RUN=all: every run)
 	+@slurm/status $(this_run) --make='$(MAKE)'
 logs: ## the last lines of a stage's log (STAGE=greedy, FOLLOW=1 to keep watching)
 	@slurm/logs $(this_run) --stage=$(call quoted,STAGE) $(FOLLOW:%=--follow)
+efficiency: ## processors, memory and time that the stages used, of what was asked for
+	@slurm/efficiency $(this_run)
 resubmit: ## Slurm: submit again what failed or is missing, with its settings (STAGE=, JOB=)
 	+@slurm/resubmit $(this_run) $(STAGE:%=--stage=%) --typed=$(call quote,$(typed)) \
 		$(if $(filter command,$(firstword $(origin JOB))),--job=$(call quoted,JOB)) \

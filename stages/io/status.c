@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "io/artifact.h"
 #include "io/temporary.h"
 
@@ -82,6 +83,9 @@ static void write_record(const struct status *status, FILE *file)
     write_number(file, "rate", status->rate >= 0, status->rate);
     write_number(file, "eta_seconds", status->eta >= 0, status->eta);
     write_number(file, "elapsed_seconds", true, clock_seconds() - status->began);
+    write_number(file, "cpu_seconds", true, clock_cpu_seconds());
+    write_number(file, "peak_bytes", true, clock_peak_resident_bytes());
+    fprintf(file, "threads: %d\n", threads_count());
     write_text(file, "message", status->message);
 }
 

@@ -2,7 +2,8 @@
  * status.h - a stage's own record of how it is doing, `X.status.yaml` beside X.h5.
  *
  * The first source of truth of `make status`: state, host, job, step of total, loss,
- * rate, ETA, times, last message. Replaced atomically, at most once a second unless the
+ * rate, ETA, times, what this process has used (processor time of all threads, largest
+ * resident set), last message. Replaced atomically, at most once a second unless the
  * state changes. A record that cannot be written is a warning, never the end of a run.
  */
 #ifndef IO_STATUS_H

@@ -7,11 +7,13 @@
 #include <cmocka.h>
 
 #include "base/die.h"
+#include "base/threads.h"
 #include "io/status.h"
 #include "unit/child.h"
 #include "unit/scratch.h"
 
 #include <math.h>
+#include <time.h>
 #include <yaml.h>
 
 /* The value of a key, as libyaml reads it; the caller frees. NULL: no such key. */
@@ -47,6 +49,39 @@ static void assert_value(const char *path, const char *key, const char *expected
     assert_non_null(value);
     assert_string_equal(value, expected);
     free(value);
+}
+
+static double number_of(const char *path, const char *key)
+{
+    char *text = value_of(path, key);
+    assert_non_null(text);
+    double number = atof(text);
+    free(text);
+    return number;
+}
+
+/* More than 32 MB are touched and a tenth of a second is spent; of each, the limit is
+ * what any test process stays far below. */
+static void a_record_says_what_the_process_has_used(void **state)
+{
+    (void)state;
+    size_t touched = 32u << 20;
+    volatile char *memory = malloc(touched);
+    assert_non_null((const void *)memory);
+    for (size_t i = 0; i < touched; i += 4096)
+        memory[i] = 1;
+    clock_t begin = clock();
+    while (clock() - begin < CLOCKS_PER_SEC / 10)
+        ;
+    struct status *status = status_create(scratch_path("used.h5"), "greedy");
+    const char *path = scratch_path("used.status.yaml");
+    assert_true(number_of(path, "peak_bytes") > (double)touched);
+    assert_true(number_of(path, "peak_bytes") < 64e9);
+    assert_true(number_of(path, "cpu_seconds") >= 0.1);
+    assert_true(number_of(path, "cpu_seconds") < 600);
+    assert_int_equal((int)number_of(path, "threads"), threads_count());
+    status_free(status);
+    free((void *)memory);
 }
 
 static void a_new_record_says_running_and_where(void **state)
@@ -204,6 +239,7 @@ int main(void)
     cmocka_set_message_output(CM_OUTPUT_TAP);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_record_says_running_and_where),
+        cmocka_unit_test(a_record_says_what_the_process_has_used),
         cmocka_unit_test(the_end_is_recorded_at_once_with_the_last_figures),
         cmocka_unit_test(any_text_is_read_back_as_it_was),
         cmocka_unit_test(numbers_that_are_none_are_yaml_all_the_same),
