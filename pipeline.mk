@@ -45,8 +45,8 @@ ABLATION := ablation/net2/greedy ablation/net2/search ablation/net3/greedy \
 # Supernets to compare with, and what was found in them.
 SEARCHES := search_uniform search_uniform_e search_fairnas search_fairnas_e random
 BASELINES := uniform fairnas uniform_e fairnas_e $(SEARCHES)
-STAGES := warmup greedy search $(BASELINES) $(ABLATION)
-GOALS := data warmup greedy search $(BASELINES) searches ablation all
+STAGES := warmup greedy search rankcorr $(BASELINES) $(ABLATION)
+GOALS := data warmup greedy search rankcorr $(BASELINES) searches ablation all
 
 # The site's folder for these, if it has one.
 scratch := $(if $(wildcard $(SITE)),$(addsuffix /,$(shell awk -f slurm/yaml.awk -f slurm/value.awk \
@@ -81,6 +81,7 @@ search: ## find the architecture (NSGA-II), and print it
 uniform: ## a supernet to compare with: uniform sampling throughout (uniform_e: greedy's cost)
 fairnas: ## another: every choice of every layer in each step (fairnas_e: greedy's cost)
 searches: ## the search on each of these; `random`: random search, the baseline
+rankcorr: ## Table 3: how well rankings by untrained, uniform and greedy supernets agree
 ablation: ## Table 4: the greedy training and the search without one part or another
 all: ## every artifact there is
 ifneq ($(origin DATA),command line)
@@ -147,7 +148,7 @@ zoo: setup-build ## FLOPs and parameters of published networks, counted and repo
 	@$(BUILD)/zoo $(ZOO:%=--network=%)
 bench: setup-build ## measure the kernels and the training step
 	+@$(MAKE) --no-print-directory $(jobs) bench-programs
-	@tests/bench/run --build=$(BUILD) $(this_run)
+	@tests/bench/run --build=$(BUILD)
 format: ## lay out the C sources as .clang-format says
 	clang-format -i $(wildcard stages/*.[ch] stages/*/*.[ch] tests/*/*.[ch])
 clean: ## remove what was compiled
@@ -183,6 +184,7 @@ $(OUT)/search_uniform_e.h5: $(OUT)/uniform_e.h5 $(DATA) | $(BUILD)/search
 $(OUT)/search_fairnas.h5: $(OUT)/fairnas.h5 $(DATA) | $(BUILD)/search
 $(OUT)/search_fairnas_e.h5: $(OUT)/fairnas_e.h5 $(DATA) | $(BUILD)/search
 $(OUT)/random.h5: $(OUT)/greedy.h5 $(DATA) | $(BUILD)/search
+$(OUT)/rankcorr.h5: $(OUT)/uniform.h5 $(OUT)/greedy.h5 $(DATA) | $(BUILD)/rankcorr
 
 $(OUT)/ablation/net2/greedy.h5: $(OUT)/warmup.h5 $(DATA) | $(BUILD)/greedy
 $(OUT)/ablation/net3/greedy.h5: $(OUT)/warmup.h5 $(DATA) | $(BUILD)/greedy
@@ -195,7 +197,7 @@ $(OUT)/ablation/net5/search.h5: $(OUT)/greedy.h5 $(DATA) | $(BUILD)/search
 # The goals, by the artifacts that they ask for.
 artifact = $(1:%=$(OUT)/%.h5)
 data: $(DATA)
-warmup greedy search $(BASELINES): %: $(OUT)/%.h5
+warmup greedy search rankcorr $(BASELINES): %: $(OUT)/%.h5
 searches: $(call artifact,search $(SEARCHES))
 ablation: $(call artifact,search_uniform $(ABLATION) search)
 all: $(call artifact,$(STAGES))
