@@ -19,13 +19,16 @@
 #include "base/options.h"
 #include "io/config.h"
 #include "io/instance.h"
+#include "io/networks.h"
+#include "io/settings.h"
 #include "io/temporary.h"
 #include "nas/cost.h"
+#include "nas/path.h"
 
 struct request {
-    const char *config, *out, *out_folder, *get;
+    const char *config, *out, *out_folder, *get, *zoo;
     struct option_texts set, stage;
-    bool check, reference;
+    bool check, reference, networks;
 };
 
 static void add_problem(char **problems, const char *problem)
@@ -57,13 +60,14 @@ static void check_stages(const struct request *request, char **problems)
 static void check_request(const struct request *request)
 {
     char *problems = NULL;
-    int products = request->check + request->reference + (request->get != NULL) +
-                   (request->out != NULL) + (request->out_folder != NULL);
+    int products = request->check + request->reference + request->networks +
+                   (request->get != NULL) + (request->out != NULL) +
+                   (request->out_folder != NULL);
     if (!request->reference && !request->config)
         add_problem(&problems, "--config=FILE.yaml is missing (the experiment)");
     if (products > 1)
-        add_problem(&problems, "--check, --reference, --get, --out and --out-folder "
-                               "exclude each other, found more than one");
+        add_problem(&problems, "--check, --reference, --networks, --get, --out and "
+                               "--out-folder exclude each other, found more than one");
     if (request->stage.n > 1 && !request->out_folder)
         add_problem(&problems, "--stage is given more than once, which needs "
                                "--out-folder");
@@ -163,15 +167,82 @@ static void replace_text(const char *path, const char *text,
     free(temporary);
 }
 
+static void print(const char *text, const char *after)
+{
+    if (printf("%s%s", text, after) < 0 || fflush(stdout) != 0)
+        die("cannot write to standard output: %s", strerror(errno));
+}
+
+/* Says what is wrong with retrain.networks, where it was set, and exits. */
+static _Noreturn void refuse_network(const struct config *config, const char *why)
+{
+    char *place = config_place(config, "retrain.networks");
+    fprintf(stderr, "%s%sretrain.networks: %s\n", place, *place ? ": " : "", why);
+    exit(EXIT_ASKED_WRONG);
+}
+
+/* Tokens have to be a path of the space. */
+static void check_path(const struct config *config, const char *name)
+{
+    const char *value = config->retrain.network;
+    struct space *space = memory_zeroed(1, sizeof *space);
+    struct path path;
+    char why[256];
+    if (strcmp(value, "found") == 0 || strcmp(value, "largest") == 0 ||
+        strcmp(value, "smallest") == 0)
+        return;
+    space_init(space, &config->space);
+    if (!path_parse(&path, space, value, why, sizeof why))
+        refuse_network(config, memory_format("'%s': %s", name, why));
+    free(space);
+}
+
+/* The settings of retrain/NAME or evaluate/NAME: with that network. */
+static struct config *load_network(const struct request *request,
+                                   const struct config *config, const char *name)
+{
+    struct network network;
+    char *why;
+    if (!network_find(&network, &config->retrain.networks, name, request->zoo, &why))
+        refuse_network(config, why);
+    char *presets = memory_format("retrain.network=\"%s\"", network.value);
+    struct config *result = load(request, presets);
+    if (network.file)
+        config_take_network(result, config_load_network(network.file));
+    check_path(result, name);
+    free(presets);
+    network_release(&network);
+    return result;
+}
+
 /* The settings of a stage; config: those of the request, without its presets. A stage's
  * own file has them, and takes no setting of another. */
 static struct config *load_stage(const struct request *request,
                                  const struct config *config, const char *stage)
 {
     struct instance instance = {.presets = ""};
-    if (stage && !*config->stage)
-        instance_find(stage, &instance);
+    if (!stage || *config->stage)
+        return load(request, "");
+    instance_find(stage, &instance);
+    if (instance.use & (USE_RETRAIN | USE_EVALUATE) && strchr(stage, '/'))
+        return load_network(request, config, strchr(stage, '/') + 1);
     return load(request, instance.presets);
+}
+
+/* `NAME` or `NAME:SEARCH`, a line each. */
+static void print_networks(const struct config *config, const char *zoo)
+{
+    const struct text_list *networks = &config->retrain.networks;
+    for (int i = 0; i < networks->n; i++) {
+        struct network network;
+        char *why;
+        if (!network_parse(&network, networks->text[i], zoo, &why))
+            refuse_network(config, why);
+        printf("%s%s%s\n", network.name, network.search ? ":" : "",
+               network.search ? network.search : "");
+        network_release(&network);
+    }
+    print("", "");
 }
 
 static void write_stage(const struct request *request, const struct config *plain,
@@ -223,12 +294,6 @@ static void write_folder(const struct config *config, const struct request *requ
     }
 }
 
-static void print(const char *text, const char *after)
-{
-    if (printf("%s%s", text, after) < 0 || fflush(stdout) != 0)
-        die("cannot write to standard output: %s", strerror(errno));
-}
-
 static void print_value(const struct config *config, const char *name)
 {
     char *value = config_value(config, name);
@@ -266,6 +331,10 @@ static void parse(struct request *request, int argc, char **argv)
         {"out-folder", "FOLDER", OPTION_TEXT, &request->out_folder, 0,
          "write FOLDER/STAGE.yaml of each --stage (default: of every stage)"},
         {"get", "NAME", OPTION_TEXT, &request->get, 0, "print one setting's value"},
+        {"zoo", "FOLDER", OPTION_TEXT, &request->zoo, 0,
+         "where published networks are looked up (default: configs/zoo)"},
+        {"networks", NULL, OPTION_FLAG, &request->networks, 0,
+         "print what retrain.networks are called and, behind a colon, what finds them"},
         {"check", NULL, OPTION_FLAG, &request->check, 0, "only check"},
         {"reference", NULL, OPTION_FLAG, &request->reference, 0,
          "print every setting with its default and what it does"},
@@ -277,7 +346,7 @@ static void parse(struct request *request, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct request request = {0};
+    struct request request = {.zoo = "configs/zoo"};
     parse(&request, argc, argv);
     if (request.reference) {
         config_write_reference(stdout);
@@ -294,6 +363,8 @@ int main(int argc, char **argv)
                                          : NULL;
     if (request.get)
         print_value(config, request.get);
+    else if (request.networks)
+        print_networks(config, request.zoo);
     else if (request.out_folder)
         write_folder(config, &request);
     else if (request.out)

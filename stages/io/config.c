@@ -18,6 +18,7 @@ enum { FILE_SIZE_MAX = 1 << 20 };
 struct owned_config {
     struct config config;
     struct texts texts;
+    struct config *network; /* whose texts it has, see config_take_network() */
     struct filled filled[CONFIG_ROWS_MAX];
 };
 
@@ -249,8 +250,21 @@ void config_free(struct config *config)
     if (!config)
         return;
     struct owned_config *owned = (struct owned_config *)config;
+    config_free(owned->network);
     texts_release(&owned->texts);
     free(owned);
+}
+
+void config_take_network(struct config *config, struct config *network)
+{
+    struct owned_config *owned = (struct owned_config *)config;
+    struct space_config space = network->space;
+    BUG_IF(owned->network);
+    memcpy(space.input, config->space.input, sizeof space.input);
+    space.classes = config->space.classes;
+    config->space = space;
+    config->retrain.network = network->network.path;
+    owned->network = network;
 }
 
 /* --- Overrides in one string ------------------------------------------------------ */

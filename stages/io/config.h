@@ -255,6 +255,9 @@ struct config *config_read(const char *path, const char *const *overrides,
                            int n_overrides, char **problems);
 /* The file of one network: its sections `network` and `space`, and no other. */
 struct config *config_load_network(const char *path);
+/* The experiment is about this network from now on: it has its space, but for the image
+ * and the classes, and its path as retrain.network. Takes `network` over. */
+void config_take_network(struct config *config, struct config *network);
 /* The same from text that is at hand (an artifact's `config`); messages call it `name`.
  */
 struct config *config_read_text(const char *name, const char *text, char **problems);
