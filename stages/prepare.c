@@ -17,6 +17,7 @@
 #include "base/threads.h"
 #include "io/artifact.h"
 #include "io/config.h"
+#include "io/contact_sheet.h"
 #include "io/encoded.h"
 #include "io/import_cifar.h"
 #include "io/import_files.h"
@@ -46,20 +47,20 @@ static bool read_source(struct import *import, const struct import_request *requ
 /* ---- the splits ---- */
 
 /* Numbers of images of a set, in its order. */
-struct split {
+struct chosen {
     int n;
     int *index;
 };
 
-static struct split split_create(size_t capacity)
+static struct chosen chosen_create(size_t capacity)
 {
-    return (struct split){.index = memory_zeroed(capacity, sizeof(int))};
+    return (struct chosen){.index = memory_zeroed(capacity, sizeof(int))};
 }
 
 /* The numbers of the images of one class. */
-static struct split images_of(const struct image_set *set, int label)
+static struct chosen images_of(const struct image_set *set, int label)
 {
-    struct split split = split_create(set->n);
+    struct chosen split = chosen_create(set->n);
     for (size_t i = 0; i < set->n; i++)
         if (set->label[i] == label)
             split.index[split.n++] = (int)i;
@@ -72,7 +73,7 @@ static void draw_validation(const struct import *import, int wanted, uint64_t se
 {
     const struct image_set *set = &import->set[IMPORT_TRAIN];
     for (int k = 0; k < import->n_classes; k++) {
-        struct split images = images_of(set, k);
+        struct chosen images = images_of(set, k);
         if (images.n <= wanted)
             die("'%s': class %d ('%s') has %d images, expected more than the %d that "
                 "dataset.validation_per_class takes away",
@@ -86,9 +87,9 @@ static void draw_validation(const struct import *import, int wanted, uint64_t se
 }
 
 /* The images that are marked as `value`. */
-static struct split marked(const bool *mark, size_t n, bool value)
+static struct chosen marked(const bool *mark, size_t n, bool value)
 {
-    struct split split = split_create(n);
+    struct chosen split = chosen_create(n);
     for (size_t i = 0; i < n; i++)
         if (mark[i] == value)
             split.index[split.n++] = (int)i;
@@ -107,7 +108,7 @@ static void write_vector(struct artifact *artifact, const char *group, const cha
 }
 
 static void write_pixels(struct artifact *artifact, const char *group,
-                         const struct image_set *set, const struct split *split,
+                         const struct image_set *set, const struct chosen *split,
                          const int input[3])
 {
     size_t shape[] = {(size_t)split->n, (size_t)input[0], (size_t)input[1],
@@ -125,7 +126,7 @@ static void write_pixels(struct artifact *artifact, const char *group,
 
 /* Where the images' files are in the array `encoded`, which is there already. */
 static void write_places(struct artifact *artifact, const char *group,
-                         const struct image_set *set, const struct split *split)
+                         const struct image_set *set, const struct chosen *split)
 {
     size_t n = (size_t)split->n;
     int64_t *offset = memory_zeroed(n, sizeof(*offset));
@@ -148,7 +149,7 @@ static void write_places(struct artifact *artifact, const char *group,
 }
 
 static void write_names(struct artifact *artifact, const char *group,
-                        const struct image_set *set, const struct split *split)
+                        const struct image_set *set, const struct chosen *split)
 {
     const char **name = memory_zeroed((size_t)split->n, sizeof(*name));
     for (int i = 0; i < split->n; i++)
@@ -159,7 +160,7 @@ static void write_names(struct artifact *artifact, const char *group,
 }
 
 static void write_labels(struct artifact *artifact, const char *group,
-                         const struct image_set *set, const struct split *split,
+                         const struct image_set *set, const struct chosen *split,
                          int classes)
 {
     size_t n = (size_t)split->n;
@@ -179,7 +180,7 @@ static void write_labels(struct artifact *artifact, const char *group,
 
 static void write_split(struct artifact *artifact, const char *group,
                         const char *description, const struct import *import,
-                        enum import_set which, const struct split *split,
+                        enum import_set which, const struct chosen *split,
                         const struct space_config *space)
 {
     const struct image_set *set = &import->set[which];
@@ -251,10 +252,10 @@ static void write_dataset(const struct import *import,
     const struct space_config *space = &config->space;
     size_t n_train = set[IMPORT_TRAIN].n, n_test = set[IMPORT_TEST].n;
     bool *drawn = memory_zeroed(n_train > n_test ? n_train : n_test, sizeof(bool));
-    struct split test = marked(drawn, n_test, false);
+    struct chosen test = marked(drawn, n_test, false);
     draw_validation(import, config->dataset.validation_per_class, config->seed, drawn);
-    struct split train = marked(drawn, n_train, false);
-    struct split validation = marked(drawn, n_train, true);
+    struct chosen train = marked(drawn, n_train, false);
+    struct chosen validation = marked(drawn, n_train, true);
     struct moments moments =
         moments_of(import, &set[IMPORT_TRAIN], train.index, train.n, config);
 
@@ -283,9 +284,15 @@ static void write_dataset(const struct import *import,
     free(drawn);
 }
 
-static void parse_options(struct options *options, bool *skip_broken, int argc,
-                          char **argv)
+struct asked {
+    struct options options;
+    bool skip_broken;
+    const char *preview; /* NULL: import */
+};
+
+static void parse_options(struct asked *asked, int argc, char **argv)
 {
+    struct options *options = &asked->options;
     const struct program program = {
         .name = "prepare",
         .purpose = "images in a known format become a dataset for the other stages",
@@ -295,34 +302,55 @@ static void parse_options(struct options *options, bool *skip_broken, int argc,
     const struct option_row rows[] = {
         {"config", "FILE.yaml", OPTION_TEXT, &options->config, true,
          "the dataset's settings"},
-        {"out", "FILE.h5", OPTION_TEXT, &options->out, true, "dataset to make"},
-        {"skip-broken", NULL, OPTION_FLAG, skip_broken, 0,
+        {"out", "FILE.h5", OPTION_TEXT, &options->out, 0, "dataset to make"},
+        {"skip-broken", NULL, OPTION_FLAG, &asked->skip_broken, 0,
          "leave broken images out (default: list them, and fail)"},
+        {"preview", "FILE.png", OPTION_TEXT, &asked->preview, 0,
+         "make no dataset, but a picture of --data: images as they are judged, and as "
+         "the experiment in --config trains on them"},
+        {"data", "FILE.h5", OPTION_TEXT, &options->data, 0, "dataset to look at"},
         OPTIONS_RUN_ROWS(*options),
         {.name = NULL},
     };
     options_parse(&program, rows, argc, argv);
+    if (!asked->preview && !options->out)
+        die_asked_wrong("--out is missing, expected the dataset to make");
+    if (!asked->preview != !options->data)
+        die_asked_wrong("%s is missing, expected --preview and --data together",
+                        asked->preview ? "--data" : "--preview");
 }
 
-int main(int argc, char **argv)
+/* A stage's own settings do not say how images are augmented. */
+static int preview(const struct asked *asked, const struct config *config)
 {
-    struct options options = {0};
-    bool skip_broken = false;
-    parse_options(&options, &skip_broken, argc, argv);
-    struct config *config = config_load(options.config, NULL, 0);
+    if (*config->stage)
+        die_asked_wrong("'%s' has the settings of stage '%s' alone, expected an "
+                        "experiment's file to preview",
+                        asked->options.config, config->stage);
+    threads_start(asked->options.threads);
+    struct dataset *dataset = dataset_open(asked->options.data, &config->space);
+    contact_sheet_write(asked->preview, dataset, &config->space,
+                        &config->dataset.augment, config->seed);
+    log_info("wrote '%s'", asked->preview);
+    dataset_close(dataset);
+    return EXIT_COMPLETE;
+}
+
+static int make_dataset(const struct asked *asked, const struct config *config)
+{
     char *effective = config_effective(config, "prepare");
     const struct artifact_origin origin = {
         .stage = "prepare",
         .config = effective,
         .seed = config->seed,
-        .threads = threads_start(options.threads),
+        .threads = threads_start(asked->options.threads),
     };
     stop_install();
-    struct status *status = status_create(options.out, "prepare");
+    struct status *status = status_create(asked->options.out, "prepare");
 
     struct import import = {0};
-    const struct import_request request = {config, options.out, &origin, status,
-                                           skip_broken};
+    const struct import_request request = {config, asked->options.out, &origin, status,
+                                           asked->skip_broken};
     bool complete = read_source(&import, &request);
     if (complete)
         write_dataset(&import, &request);
@@ -334,6 +362,15 @@ int main(int argc, char **argv)
     status_free(status);
     import_release(&import);
     free(effective);
-    config_free(config);
     return complete ? EXIT_COMPLETE : EXIT_RUN_AGAIN;
+}
+
+int main(int argc, char **argv)
+{
+    struct asked asked = {0};
+    parse_options(&asked, argc, argv);
+    struct config *config = config_load(asked.options.config, NULL, 0);
+    int code = asked.preview ? preview(&asked, config) : make_dataset(&asked, config);
+    config_free(config);
+    return code;
 }
