@@ -19,6 +19,8 @@ RUN = $(basename $(notdir $(call given,CONFIG)))
 SET =
 ## THREADS=N  threads of a stage (default: the processors this process may use)
 THREADS =
+## SKIP_BROKEN=1  import images without those that are broken (default: list them, stop)
+SKIP_BROKEN =
 ## VARIANT=release|debug|san  which build runs
 ## EXECUTOR=slurm|local  Slurm jobs or this machine (default: Slurm where it answers)
 EXECUTOR =
@@ -58,7 +60,7 @@ quoted = $(call quote,$(call given,$1))
 jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 this_run = --results=$(call quoted,RESULTS) --run=$(call quoted,RUN)
 # The variables that were typed: what to type again after `make search`.
-typed = $(strip $(foreach v,CONFIG RUN SET THREADS VARIANT RESULTS DATA_FOLDER \
+typed = $(strip $(foreach v,CONFIG RUN SET THREADS SKIP_BROKEN VARIANT RESULTS DATA_FOLDER \
 	EXECUTOR JOB SITE,$(if \
 	$(filter command,$(firstword $(origin $v))),$v=$(call quote,$(value $v)))))
 
@@ -208,7 +210,8 @@ launch = @slurm/$(if $(filter slurm,$(EXECUTOR)),submit,local) --run=$(OUT) \
 threads = $(THREADS:%=--threads=%)
 
 $(DATA): $(DATA_SETTINGS) | $(BUILD)/prepare
-	$(launch) $(firstword $|) --config=$(@:.h5=.yaml) --out=$@
+	$(launch) $(firstword $|) --config=$(@:.h5=.yaml) --out=$@ $(threads) \
+		$(if $(SKIP_BROKEN),--skip-broken)
 $(call artifact,$(STAGES)): $(OUT)/%.h5: $(SETTINGS)/%.yaml
 	$(launch) $(firstword $|) --config=$(OUT)/$*.yaml --data=$(DATA) $(patsubst \
 		%,--in=%,$(filter-out $(DATA),$(filter %.h5,$^))) --out=$@ $(threads)

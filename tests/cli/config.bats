@@ -110,7 +110,7 @@ greedy:
 wibble: 3' \
         "FILE:1:7: seed: -1 is out of range, expected 0 to 18446744073709551615" \
         "FILE:2:17: dataset.name: 'a/b' is not a file's base name: letters, digits and '._-'" \
-        "FILE:2:30: dataset.format: 'png' is not one of: idx imagefolder" \
+        "FILE:2:30: dataset.format: 'png' is not one of: idx imagefolder cifar10 cifar100 ilsvrc2012" \
         "FILE:2:43: dataset.source: '' is empty, expected text" \
         "FILE:2:69: dataset.validation_per_class: 0 is out of range, expected 1 to 100000000" \
         "FILE:4:10: space.input: has 2 items, expected 3" \
@@ -132,7 +132,7 @@ wibble: 3' \
     bad 'seed: 1
 dataset: {name: x, source: /x}
 space: {}' \
-        "FILE:2:1: dataset.format: is missing, expected one of: idx imagefolder" \
+        "FILE:2:1: dataset.format: is missing, expected one of: idx imagefolder cifar10 cifar100 ilsvrc2012" \
         "FILE:3:1: space.input: is missing, expected a list [height, width, channels]" \
         "FILE:3:1: space.classes: is missing, expected an integer, 2 to 1000000" \
         "FILE:3:1: space.stages: is missing, expected a list of {channels, repeat, stride}" \

@@ -365,3 +365,30 @@ prepare: remove 'tiny.ckpt.h5' to start again, or restore what was there"
     config 6 8 's/imagefolder/cifar10/; s/classes: 2/classes: 10/'
     refused "prepare: 'cifar10': its images are 32 x 32 x 3, space.input is 6 x 8 x 3"
 }
+
+@test "a preview is a picture of the dataset" {
+    pictures jpg
+    config 6 8 '/stage/d; /validation/a\  augment: {crop_area: 0.1, flip: true}
+        $a\  stages: [{channels: 8, repeat: 8}]\n  choices: [k3e3, id]
+        $a\greedy: {surrogate_images: 2, pool_size: 5}
+        $a\search: {population: 2, validation_images: 2}'
+    made tiny.h5 --quiet
+    run "$prepare" --config=tiny.yaml --data=tiny.h5 --preview=sheet.png
+    [ "$output" = "prepare: wrote 'sheet.png'" ]
+    # 4 training images: a row of them, and 4 rows; 8 pixels are drawn as 64, 6 as 48.
+    [ "$(head -c 24 sheet.png | tail -c 8 | od -An -tu1 | tr -s ' ')" = " 0 0 2 36 0 0 1 16" ]
+    [ "$(ls tiny.*)" = "$(printf '%s\n' tiny.h5 tiny.status.yaml tiny.yaml)" ]
+}
+
+@test "a preview needs a dataset and a whole experiment" {
+    config 6 8
+    run "$prepare" --config=tiny.yaml --preview=sheet.png
+    [ "$status" = 2 ]
+    [ "$output" = "prepare: --data is missing, expected --preview and --data together" ]
+    run "$prepare" --config=tiny.yaml --preview=sheet.png --data=tiny.h5
+    [ "$status" = 2 ]
+    [ "$output" = "prepare: 'tiny.yaml' has the settings of stage 'prepare' alone, expected an experiment's file to preview" ]
+    run "$prepare" --config=tiny.yaml
+    [ "$status" = 2 ]
+    [ "$output" = "prepare: --out is missing, expected the dataset to make" ]
+}
