@@ -17,6 +17,9 @@ CONFIG = quickstart.yaml
 RUN = $(basename $(notdir $(call given,CONFIG)))
 ## SET='search.population=20 supernet.steps=1000'  settings that override the config's
 SET =
+## NET=NAME  what retrain and evaluate are about, instead of retrain.networks: found,
+##   random, largest, a name in configs/zoo, NAME='one token per layer', ...
+NET =
 ## THREADS=N  threads of a stage (default: the processors this process may use)
 THREADS =
 ## SKIP_BROKEN=1  import images without those that are broken (default: list them, stop)
@@ -48,7 +51,7 @@ ABLATION := ablation/net2/greedy ablation/net2/search ablation/net3/greedy \
 SEARCHES := search_uniform search_uniform_e search_fairnas search_fairnas_e random
 BASELINES := uniform fairnas uniform_e fairnas_e $(SEARCHES)
 STAGES := warmup greedy search rankcorr $(BASELINES) $(ABLATION)
-GOALS := data warmup greedy search rankcorr $(BASELINES) searches ablation all
+GOALS := data warmup greedy search rankcorr $(BASELINES) searches ablation retrain evaluate all
 
 # The site's folder for these, if it has one.
 scratch := $(if $(wildcard $(SITE)),$(addsuffix /,$(shell awk -f slurm/yaml.awk -f slurm/value.awk \
@@ -60,7 +63,7 @@ quoted = $(call quote,$(call given,$1))
 jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 this_run = --results=$(call quoted,RESULTS) --run=$(call quoted,RUN)
 # The variables that were typed: what to type again after `make search`.
-typed = $(strip $(foreach v,CONFIG RUN SET THREADS SKIP_BROKEN VARIANT RESULTS DATA_FOLDER \
+typed = $(strip $(foreach v,CONFIG RUN SET NET THREADS SKIP_BROKEN VARIANT RESULTS DATA_FOLDER \
 	EXECUTOR JOB SITE,$(if \
 	$(filter command,$(firstword $(origin $v))),$v=$(call quote,$(value $v)))))
 
@@ -85,12 +88,14 @@ fairnas: ## another: every choice of every layer in each step (fairnas_e: greedy
 searches: ## the search on each of these; `random`: random search, the baseline
 rankcorr: ## Table 3: how well rankings by untrained, uniform and greedy supernets agree
 ablation: ## Table 4: the greedy training and the search without one part or another
+retrain: ## train networks from scratch: those of retrain.networks, or NET=
+evaluate: ## judge them on the test images, and time them
 all: ## every artifact there is
 ifneq ($(origin DATA),command line)
 $(GOALS): setup-run
 	+@$(MAKE) --no-print-directory $(jobs) programs
 	+@slurm/run $(dry_run) $(this_run) --goal=$@ --config=$(call quoted,CONFIG) \
-		--set=$(call quoted,SET) --data-folder=$(call quoted,DATA_FOLDER) \
+		--set=$(call quoted,SET) --net=$(call quoted,NET) --data-folder=$(call quoted,DATA_FOLDER) \
 		--threads=$(call quoted,THREADS) --build=$(BUILD) --typed=$(call quote,$(typed)) \
 		--executor=$(call quoted,EXECUTOR) --job=$(call quoted,JOB) --site=$(call quoted,SITE) \
 		$(WAIT:%=--wait) --make='$(MAKE)'
@@ -196,12 +201,24 @@ $(OUT)/ablation/net3/search.h5: $(OUT)/ablation/net3/greedy.h5 $(DATA) | $(BUILD
 $(OUT)/ablation/net4/search.h5: $(OUT)/ablation/net4/greedy.h5 $(DATA) | $(BUILD)/search
 $(OUT)/ablation/net5/search.h5: $(OUT)/greedy.h5 $(DATA) | $(BUILD)/search
 
+# NETWORKS are those of retrain.networks, as `config --networks` prints them: NAME, or
+# NAME:SEARCH where a search has to find it first.
+name_of = $(firstword $(subst :, ,$1))
+networks = $(foreach n,$(NETWORKS),$(call name_of,$n))
+STAGES += $(networks:%=retrain/%) $(networks:%=evaluate/%)
+$(foreach n,$(NETWORKS),$(eval $(OUT)/retrain/$(call name_of,$n).h5: \
+	$(patsubst $(call name_of,$n):%,$(OUT)/%.h5,$(filter $(call name_of,$n):%,$n)) \
+	$(DATA) | $(BUILD)/retrain))
+$(networks:%=$(OUT)/evaluate/%.h5): $(OUT)/evaluate/%.h5: $(OUT)/retrain/%.h5 $(DATA) | $(BUILD)/evaluate
+
 # The goals, by the artifacts that they ask for.
 artifact = $(1:%=$(OUT)/%.h5)
 data: $(DATA)
 warmup greedy search rankcorr $(BASELINES): %: $(OUT)/%.h5
 searches: $(call artifact,search $(SEARCHES))
 ablation: $(call artifact,search_uniform $(ABLATION) search)
+retrain: $(call artifact,$(networks:%=retrain/%))
+evaluate: $(call artifact,$(networks:%=evaluate/%))
 all: $(call artifact,$(STAGES))
 
 because = $(if $(wildcard $@),newer: $(notdir $?),not made yet)

@@ -217,7 +217,7 @@ x: 2' "FILE:2:2: not YAML: did not find expected ',' or ']' while parsing a flow
     asked -- "config: --config=FILE.yaml is missing (the experiment)" \
         "config: see 'config --help'"
     asked --config=x --check --get=seed --stage=plot -- \
-        "config: --check, --reference, --get, --out and --out-folder exclude each other, found more than one" \
+        "config: --check, --reference, --networks, --get, --out and --out-folder exclude each other, found more than one" \
         "config: --stage is 'plot', expected one of: $stages" \
         "config: see 'config --help'"
     asked --config=x --stage=warmup --stage=greedy -- \

@@ -222,7 +222,7 @@ setup() {
 @test "make alone lists every target that has a recipe for people" {
     run make
     [ "$status" = 0 ]
-    for target in help setup build data warmup greedy search status logs graph tables report test bench \
+    for target in help setup build data warmup greedy search retrain evaluate status logs graph tables report test bench \
         format clean clean-run; do
         [[ $output == *"make $target "* ]]
     done
