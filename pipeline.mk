@@ -22,6 +22,8 @@ SET =
 NET =
 ## THREADS=N  threads of a stage (default: the processors this process may use)
 THREADS =
+## SHARDS=N  parts in which rankcorr judges its paths: on a cluster, as many jobs
+SHARDS = 1
 ## SKIP_BROKEN=1  import images without those that are broken (default: list them, stop)
 SKIP_BROKEN =
 ## VARIANT=release|debug|san  which build runs
@@ -63,7 +65,7 @@ quoted = $(call quote,$(call given,$1))
 jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 this_run = --results=$(call quoted,RESULTS) --run=$(call quoted,RUN)
 # The variables that were typed: what to type again after `make search`.
-typed = $(strip $(foreach v,CONFIG RUN SET NET THREADS SKIP_BROKEN VARIANT RESULTS DATA_FOLDER \
+typed = $(strip $(foreach v,CONFIG RUN SET NET THREADS SHARDS SKIP_BROKEN VARIANT RESULTS DATA_FOLDER \
 	EXECUTOR JOB SITE,$(if \
 	$(filter command,$(firstword $(origin $v))),$v=$(call quote,$(value $v)))))
 
@@ -96,7 +98,8 @@ $(GOALS): setup-run
 	+@$(MAKE) --no-print-directory $(jobs) programs
 	+@slurm/run $(dry_run) $(this_run) --goal=$@ --config=$(call quoted,CONFIG) \
 		--set=$(call quoted,SET) --net=$(call quoted,NET) --data-folder=$(call quoted,DATA_FOLDER) \
-		--threads=$(call quoted,THREADS) --build=$(BUILD) --typed=$(call quote,$(typed)) \
+		--threads=$(call quoted,THREADS) --shards=$(call quoted,SHARDS) \
+		--build=$(BUILD) --typed=$(call quote,$(typed)) \
 		--executor=$(call quoted,EXECUTOR) --job=$(call quoted,JOB) --site=$(call quoted,SITE) \
 		$(WAIT:%=--wait) --make='$(MAKE)'
 .PHONY: estimate
@@ -191,7 +194,10 @@ $(OUT)/search_uniform_e.h5: $(OUT)/uniform_e.h5 $(DATA) | $(BUILD)/search
 $(OUT)/search_fairnas.h5: $(OUT)/fairnas.h5 $(DATA) | $(BUILD)/search
 $(OUT)/search_fairnas_e.h5: $(OUT)/fairnas_e.h5 $(DATA) | $(BUILD)/search
 $(OUT)/random.h5: $(OUT)/greedy.h5 $(DATA) | $(BUILD)/search
-$(OUT)/rankcorr.h5: $(OUT)/uniform.h5 $(OUT)/greedy.h5 $(DATA) | $(BUILD)/rankcorr
+ranked := $(OUT)/uniform.h5 $(OUT)/greedy.h5
+shards := $(if $(filter-out 1,$(SHARDS)),$(shell seq -f 'rankcorr/%.0fof$(SHARDS)' $(SHARDS)))
+$(OUT)/rankcorr.h5: $(if $(shards),$(shards:%=$(OUT)/%.h5),$(ranked)) $(DATA) | $(BUILD)/rankcorr
+$(OUT)/rankcorr.h5: private options := $(if $(shards),--merge)
 
 $(OUT)/ablation/net2/greedy.h5: $(OUT)/warmup.h5 $(DATA) | $(BUILD)/greedy
 $(OUT)/ablation/net3/greedy.h5: $(OUT)/warmup.h5 $(DATA) | $(BUILD)/greedy
@@ -222,8 +228,9 @@ evaluate: $(call artifact,$(networks:%=evaluate/%))
 all: $(call artifact,$(STAGES))
 
 because = $(if $(wildcard $@),newer: $(notdir $?),not made yet)
-launch = @slurm/$(if $(filter slurm,$(EXECUTOR)),submit,local) --run=$(OUT) \
-	--because=$(call quote,$(because)) --
+launcher = @slurm/$(if $(filter slurm,$(EXECUTOR)),submit,local) --run=$(OUT) \
+	--because=$(call quote,$(because))
+launch = $(launcher) --
 threads = $(THREADS:%=--threads=%)
 
 $(DATA): $(DATA_SETTINGS) | $(BUILD)/prepare
@@ -231,10 +238,20 @@ $(DATA): $(DATA_SETTINGS) | $(BUILD)/prepare
 		$(if $(SKIP_BROKEN),--skip-broken)
 $(call artifact,$(STAGES)): $(OUT)/%.h5: $(SETTINGS)/%.yaml
 	$(launch) $(firstword $|) --config=$(OUT)/$*.yaml --data=$(DATA) $(patsubst \
-		%,--in=%,$(filter-out $(DATA),$(filter %.h5,$^))) --out=$@ $(threads)
+		%,--in=%,$(filter-out $(DATA),$(filter %.h5,$^))) --out=$@ $(options) $(threads)
+
+# The shards of rankcorr: one launch, with a line for each.
+shard = $(BUILD)/rankcorr --config=$(OUT)/$1.yaml --data=$(DATA) $(ranked:%=--in=%) \
+	--out=$(OUT)/$1.h5 --shard=$(subst of,/,$(notdir $1)) $(threads)
+ifneq ($(shards),)
+$(call artifact,$(shards)) &: $(shards:%=$(SETTINGS)/%.yaml) $(ranked) $(DATA) | $(BUILD)/rankcorr
+	@printf '%s\n' $(foreach s,$(shards),$(call quote,$(call shard,$s))) \
+		>$(OUT)/rankcorr/shards
+	$(launcher) --members=$(OUT)/rankcorr/shards
+endif
 
 # Artifacts are renamed when they are complete, so an interrupt has nothing to remove;
 # and one stage at a time, for each of them takes every processor.
-.PRECIOUS: $(DATA) $(call artifact,$(STAGES))
+.PRECIOUS: $(DATA) $(call artifact,$(STAGES) $(shards))
 .NOTPARALLEL:
 endif

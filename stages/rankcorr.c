@@ -391,12 +391,22 @@ static void set_range(const struct rankcorr *r, struct shard *shard)
     shard->end = end * r->group < n ? (int)(end * r->group) : n;
 }
 
-/* The settings of a shard are those of this run, but for checkpoint:. */
+/* What follows the line that says whose settings they are. */
+static const char *after_stage(const char *settings)
+{
+    const char *line = strstr(settings, "stage: ");
+    const char *end = line ? strchr(line, '\n') : NULL;
+    return end ? end : settings;
+}
+
+/* The settings of a shard are those of this run, but for `stage: rankcorr/1of8` and
+ * `checkpoint:`, which comes last. */
 static void check_settings(const struct rankcorr *r, struct artifact *shard)
 {
-    char *ours = config_fingerprint(r->config, program.name);
+    char *ours = config_fingerprint(r->config, r->stage->instance);
     char *theirs = artifact_attribute(shard, "config");
-    if (!theirs || strncmp(ours, theirs, strlen(ours)) != 0)
+    const char *expected = after_stage(ours);
+    if (!theirs || strncmp(after_stage(theirs), expected, strlen(expected)) != 0)
         die("'%s' was made with other settings than '%s'; make it again",
             artifact_path(shard), r->stage->options.config);
     free(ours);
