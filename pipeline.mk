@@ -17,8 +17,7 @@ CONFIG = quickstart.yaml
 RUN = $(basename $(notdir $(call given,CONFIG)))
 ## SET='search.population=20 supernet.steps=1000'  settings that override the config's
 SET =
-## NET=NAME  what retrain and evaluate are about, instead of retrain.networks: found,
-##   random, largest, a name in configs/zoo, NAME='one token per layer', ...
+## NET=NAME  retrain and evaluate this network instead of retrain.networks (see there)
 NET =
 ## THREADS=N  threads of a stage (default: the processors this process may use)
 THREADS =
