@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "net/optimizer.h"
 #include "unit/nets.h"
 
@@ -226,6 +228,44 @@ static void ten_steps_of_rmsprop_with_weight_decay_are_those_worked_out(void **s
     alike_release(&a), alike_release(&b);
 }
 
+/* Twenty recipes of ten steps each, for a second opinion
+ * (tests/cli/optimizer_torch.bats), a line each: its settings, the gradients, and the
+ * weight after each step. */
+static void write_cases(void **state)
+{
+    (void)state;
+    const char *path = getenv("OPTIMIZER_CASES");
+    FILE *out = path ? fopen(path, "w") : NULL;
+    if (path && !out)
+        fail_msg("cannot write '%s'", path);
+    for (int i = 0; out && i < 20; i++) {
+        struct alike a = alike_create();
+        float *w = a.net->weights + a.with_decay, g[10];
+        const struct rmsprop c = {drawn(0.001, 0.1), drawn(0.5, 0.99), drawn(0, 0.95),
+                                  drawn(1e-4, 0.1), drawn(0, 0.01)};
+        *w = (float)drawn(-1, 1);
+        fprintf(out,
+                "%s %.17g %.17g %.17g %.17g %.17g %.9g :", i % 2 ? "rmsprop" : "sgd",
+                c.rate, c.decay, c.momentum, c.epsilon, c.weight_decay, (double)*w);
+        for (int t = 0; t < 10; t++)
+            fprintf(out, " %.9g", (double)(g[t] = (float)drawn(-2, 2)));
+        fputs(" :", out);
+        for (int t = 0; t < 10; t++) {
+            if (i % 2)
+                alike_step(&a, (double)g[t], &c);
+            for (size_t k = 0; i % 2 == 0 && k < a.n_gradients; k++)
+                a.g[k] = g[t];
+            if (i % 2 == 0)
+                sgd_step(a.net, &a.path, a.g, c.rate, c.momentum, c.weight_decay);
+            fprintf(out, " %.9g", (double)*w);
+        }
+        fputc('\n', out);
+        alike_release(&a);
+    }
+    if (out)
+        assert_int_equal(fclose(out), 0);
+}
+
 /* What is not on the path stays: weights, momenta and mean squares. */
 static void rmsprop_touches_the_path_and_nothing_else(void **state)
 {
@@ -286,6 +326,7 @@ int main(void)
         cmocka_unit_test(each_weight_gets_its_own_gradient),
         cmocka_unit_test(ten_steps_of_rmsprop_have_their_closed_form),
         cmocka_unit_test(ten_steps_of_rmsprop_with_weight_decay_are_those_worked_out),
+        cmocka_unit_test(write_cases),
         cmocka_unit_test(rmsprop_touches_the_path_and_nothing_else),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -84,6 +84,40 @@ static void ten_steps_of_an_average_are_those_worked_by_hand(void **state)
     supernet_free(s.net);
 }
 
+/* For tests/cli/optimizer_torch.bats: decay, the weight after each step (the first is
+ * the beginning), and its average. */
+static void write_cases(void **state)
+{
+    (void)state;
+    const char *path = getenv("SHADOW_CASES");
+    FILE *out = path ? fopen(path, "w") : NULL;
+    if (path && !out)
+        fail_msg("cannot write '%s'", path);
+    for (int i = 0; out && i < 10; i++) {
+        struct subject s = new_subject();
+        struct shadow *shadow = shadow_create(s.net);
+        double decay = drawn(0.1, 0.999);
+        float average[11];
+        fprintf(out, "%.17g : %.9g", decay, (double)(average[0] = s.net->weights[0]));
+        for (int t = 1; t <= 10; t++) {
+            s.net->weights[0] = (float)drawn(-3, 3);
+            shadow_average(shadow, s.net, decay);
+            fprintf(out, " %.9g", (double)s.net->weights[0]);
+            shadow_exchange(shadow, s.net);
+            average[t] = s.net->weights[0];
+            shadow_exchange(shadow, s.net);
+        }
+        fputs(" :", out);
+        for (int t = 0; t <= 10; t++)
+            fprintf(out, " %.9g", (double)average[t]);
+        fputc('\n', out);
+        shadow_free(shadow);
+        supernet_free(s.net);
+    }
+    if (out)
+        assert_int_equal(fclose(out), 0);
+}
+
 static void a_copy_stays_while_the_network_moves_on(void **state)
 {
     (void)state;
@@ -134,6 +168,7 @@ int main(void)
         cmocka_unit_test(the_decay_rises_to_its_setting),
         cmocka_unit_test(ten_steps_leave_a_16796th_of_the_beginning),
         cmocka_unit_test(ten_steps_of_an_average_are_those_worked_by_hand),
+        cmocka_unit_test(write_cases),
         cmocka_unit_test(a_copy_stays_while_the_network_moves_on),
         cmocka_unit_test(what_is_saved_comes_back_bit_for_bit),
     };
