@@ -60,23 +60,13 @@ static void read_rows(png_structp png, int height, size_t row, unsigned char *pi
     png_read_end(png, NULL);
 }
 
-/* The header alone if pixel is NULL. */
-static const char *read_png(struct bytes bytes, int *height, int *width,
-                            unsigned char *pixel, char *error)
+/* False when libpng gave up, with its reason where fail() put it. The header alone if
+ * pixel is NULL. */
+static bool read_picture(png_structp png, png_infop info, int *height, int *width,
+                         unsigned char *pixel)
 {
-    png_infop info = NULL;
-    snprintf(error, PNG_ERROR_SIZE, "libpng does not start");
-    png_structp png =
-        png_create_read_struct(PNG_LIBPNG_VER_STRING, error, fail, say_nothing);
-    if (!png || !(info = png_create_info_struct(png))) {
-        png_destroy_read_struct(&png, NULL, NULL);
-        return error;
-    }
-    if (setjmp(png_jmpbuf(png))) {
-        png_destroy_read_struct(&png, &info, NULL);
-        return error;
-    }
-    png_set_read_fn(png, &bytes, give);
+    if (setjmp(png_jmpbuf(png)))
+        return false;
     png_read_info(png, info);
     *height = (int)png_get_image_height(png, info);
     *width = (int)png_get_image_width(png, info);
@@ -85,8 +75,23 @@ static const char *read_png(struct bytes bytes, int *height, int *width,
         png_read_update_info(png, info);
         read_rows(png, *height, png_get_rowbytes(png, info), pixel);
     }
+    return true;
+}
+
+static const char *read_png(struct bytes bytes, int *height, int *width,
+                            unsigned char *pixel, char *error)
+{
+    snprintf(error, PNG_ERROR_SIZE, "libpng does not start");
+    png_structp png =
+        png_create_read_struct(PNG_LIBPNG_VER_STRING, error, fail, say_nothing);
+    png_infop info = png ? png_create_info_struct(png) : NULL;
+    bool good = false;
+    if (info) {
+        png_set_read_fn(png, &bytes, give);
+        good = read_picture(png, info, height, width, pixel);
+    }
     png_destroy_read_struct(&png, &info, NULL);
-    return NULL;
+    return good ? NULL : error;
 }
 
 const char *png_size(const unsigned char *bytes, size_t n, int *height, int *width,
@@ -102,21 +107,11 @@ const char *png_read(const unsigned char *bytes, size_t n, unsigned char *pixel,
     return read_png((struct bytes){bytes, n}, &height, &width, pixel, error);
 }
 
-static const char *write_png(FILE *file, int height, int width,
-                             const unsigned char *pixel, char *error)
+static bool write_picture(png_structp png, png_infop info, FILE *file, int height,
+                          int width, const unsigned char *pixel)
 {
-    png_infop info = NULL;
-    snprintf(error, PNG_ERROR_SIZE, "libpng does not start");
-    png_structp png =
-        png_create_write_struct(PNG_LIBPNG_VER_STRING, error, fail, say_nothing);
-    if (!png || !(info = png_create_info_struct(png))) {
-        png_destroy_write_struct(&png, NULL);
-        return error;
-    }
-    if (setjmp(png_jmpbuf(png))) {
-        png_destroy_write_struct(&png, &info);
-        return error;
-    }
+    if (setjmp(png_jmpbuf(png)))
+        return false;
     png_init_io(png, file);
     png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, 8,
                  PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
@@ -125,8 +120,19 @@ static const char *write_png(FILE *file, int height, int width,
     for (int y = 0; y < height; y++)
         png_write_row(png, pixel + (size_t)y * (size_t)width * 3);
     png_write_end(png, NULL);
+    return true;
+}
+
+static const char *write_png(FILE *file, int height, int width,
+                             const unsigned char *pixel, char *error)
+{
+    snprintf(error, PNG_ERROR_SIZE, "libpng does not start");
+    png_structp png =
+        png_create_write_struct(PNG_LIBPNG_VER_STRING, error, fail, say_nothing);
+    png_infop info = png ? png_create_info_struct(png) : NULL;
+    bool good = info && write_picture(png, info, file, height, width, pixel);
     png_destroy_write_struct(&png, &info);
-    return NULL;
+    return good ? NULL : error;
 }
 
 const char *png_write(const char *path, int height, int width,
