@@ -573,14 +573,6 @@ size_t artifact_place(struct artifact *artifact, const char *name)
     return place;
 }
 
-char **artifact_names(struct artifact *artifact, size_t *n)
-{
-    char **names, *error = h5_list(artifact->file, &names, n);
-    if (error)
-        fail(artifact, error, "cannot list its arrays");
-    return names;
-}
-
 int artifact_shape(struct artifact *artifact, const char *name,
                    size_t shape[ARTIFACT_RANK_MAX])
 {

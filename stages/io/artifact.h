@@ -103,9 +103,6 @@ bool artifact_has(struct artifact *artifact, const char *name);
 /* Where in the file an array lies that artifact_reserve() made room for; 0 for others.
  */
 size_t artifact_place(struct artifact *artifact, const char *name);
-/* Full names ("group/name") of all arrays, in the order of strcmp(); one free() for all
- * of it. */
-char **artifact_names(struct artifact *artifact, size_t *n);
 /* Reads into `data`; shape and type have to match (die otherwise; any integer converts
  * to any wider integer, f32 to f64). */
 void artifact_read(struct artifact *artifact, const char *name, enum array_type type,

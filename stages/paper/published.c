@@ -15,7 +15,7 @@ const double published_ratio = 3.33;
 
 const struct published_cost *published_cost(const char *supernet)
 {
-    for (const struct published_cost *cost = costs; cost->supernet; cost++)
+    for (const struct published_cost *cost = costs; supernet && cost->supernet; cost++)
         if (strcmp(cost->supernet, supernet) == 0)
             return cost;
     return NULL;

@@ -12,7 +12,7 @@ struct published_cost {
     const char *evaluation;
     double corrected; /* millions */
 };
-/* NULL if the paper has no such row, or it is not known here. */
+/* NULL if the paper has no such row, or it is not known here; NULL for NULL. */
 const struct published_cost *published_cost(const char *supernet);
 /* One image through forward and backward costs as much as so many through forward. */
 extern const double published_ratio;

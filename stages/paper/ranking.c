@@ -9,16 +9,6 @@
 
 static const char prefix[] = "supernets/";
 
-/* A name between `supernets/` and `/images`; NULL if the array is another. */
-static char *supernet_of(const char *array)
-{
-    const char *end = strrchr(array, '/');
-    if (strncmp(array, prefix, sizeof(prefix) - 1) != 0 || strcmp(end, "/images") != 0)
-        return NULL;
-    array += sizeof(prefix) - 1;
-    return end > array ? memory_format("%.*s", (int)(end - array), array) : NULL;
-}
-
 static void read_images(struct ranking *ranking, int s)
 {
     size_t shape[ARTIFACT_RANK_MAX];
@@ -35,15 +25,13 @@ static void read_images(struct ranking *ranking, int s)
 static void read_supernets(struct ranking *ranking)
 {
     size_t n;
-    char **array = artifact_names(ranking->artifact, &n);
-    for (size_t i = 0; i < n && ranking->n_supernets < RANKING_SUPERNETS_MAX; i++) {
-        char *supernet = supernet_of(array[i]);
-        if (!supernet)
-            continue;
-        ranking->supernet[ranking->n_supernets] = supernet;
+    char **name = artifact_read_texts(ranking->artifact, "supernet_names", &n);
+    for (size_t i = 0; name && i < n && ranking->n_supernets < RANKING_SUPERNETS_MAX;
+         i++) {
+        ranking->supernet[ranking->n_supernets] = memory_text_copy(name[i]);
         read_images(ranking, ranking->n_supernets++);
     }
-    free(array);
+    free(name);
 }
 
 struct ranking *ranking_read(struct sources *sources)

@@ -45,20 +45,55 @@ static void percent(struct table *table, double share, double n)
     table_interval(table, 100 * share, 100 * low, 100 * high, 2);
 }
 
+/* Retrained and tested unless somebody asks for others (retrain.networks). */
+static const struct {
+    const char *network, *label;
+} own_networks[] = {
+    {"found", "found by the search"},
+    {"random", "best of random search"},
+    {"largest", "largest path"},
+};
+enum { OWN_NETWORKS = sizeof(own_networks) / sizeof(own_networks[0]) };
+
+static bool is_own(const char *network)
+{
+    for (int i = 0; i < OWN_NETWORKS; i++)
+        if (strcmp(own_networks[i].network, network) == 0)
+            return true;
+    return false;
+}
+
 /* --- Table 1: searched networks, and what training their supernets cost ----------- */
 
 struct method {
     const char *name, *supernet, *search;
-    const char *network; /* the search's best, retrained; NULL: it is not */
+    const char *network; /* what the search's best is called when it is retrained */
+    const char *paper;   /* whose cost the paper prints */
 };
 static const struct method methods[] = {
-    {"random search", "uniform", "random", "random"},
-    {"uniform sampling", "uniform", "search_uniform", NULL},
-    {"FairNAS", "fairnas", "search_fairnas", NULL},
-    {"uniform sampling-E", "uniform_e", "search_uniform_e", NULL},
-    {"FairNAS-E", "fairnas_e", "search_fairnas_e", NULL},
-    {"GreedyNAS", "greedy", "search", "found"},
+    {"random search", "greedy", "random", "random", NULL},
+    {"uniform sampling", "uniform", "search_uniform", "search_uniform", "uniform"},
+    {"FairNAS", "fairnas", "search_fairnas", "search_fairnas", "fairnas"},
+    {"uniform sampling-E", "uniform_e", "search_uniform_e", "search_uniform_e",
+     "uniform_e"},
+    {"FairNAS-E", "fairnas_e", "search_fairnas_e", "search_fairnas_e", NULL},
+    {"GreedyNAS", "greedy", "search", "found", "greedy"},
 };
+
+/* Of the networks that are retrained unless somebody asks for others, a test that is
+ * not there is missing; of others there is none. */
+static void test_cell(struct table *table, struct sources *sources, const char *network)
+{
+    struct evaluation evaluation;
+    char *name = memory_format("evaluate/%s", network);
+    if (!run_has(sources->run, name) && !is_own(network))
+        table_unknown(table);
+    else if (evaluation_read(sources, network, &evaluation))
+        percent(table, evaluation.top1, evaluation.images);
+    else
+        missing(table, name);
+    free(name);
+}
 
 static void searched_cells(struct table *table, struct sources *sources,
                            const struct method *method)
@@ -73,13 +108,7 @@ static void searched_cells(struct table *table, struct sources *sources,
         table_unknown(table);
         table_unknown(table);
     }
-    struct evaluation evaluation;
-    if (!method->network)
-        table_unknown(table);
-    else if (evaluation_read(sources, method->network, &evaluation))
-        percent(table, evaluation.top1, evaluation.images);
-    else
-        missing_evaluation(table, method->network);
+    test_cell(table, sources, method->network);
 }
 
 static void cost_cells(struct table *table, struct sources *sources,
@@ -96,7 +125,7 @@ static void cost_cells(struct table *table, struct sources *sources,
         for (int i = 0; i < 3; i++)
             table_unknown(table);
     }
-    const struct published_cost *paper = published_cost(method->supernet);
+    const struct published_cost *paper = published_cost(method->paper);
     table_text(table, "%s", paper ? paper->optimization : "–");
     table_text(table, "%s", paper ? paper->evaluation : "–");
     if (paper)
@@ -136,7 +165,8 @@ struct table *table_of_costs(struct run *run)
         "#evaluation / ratio, the ratio being the time of training on an image over "
         "that of scoring one, as measured (the paper's: %.2f). The paper's figures are "
         "of ImageNet and count evaluation in all 46 epochs. -E: training stopped at "
-        "GreedyNAS's corrected cost. In brackets: 95 %% intervals of the images alone; "
+        "GreedyNAS's corrected cost; random search: on the greedy supernet. In "
+        "brackets: 95 %% intervals of the images alone; "
         "validation is the accuracy of the best of all judged paths by the supernet's "
         "weights, and so flatters; test that of the same path retrained.",
         published_ratio);
@@ -209,23 +239,6 @@ static void evaluated_row(struct table *table, struct sources *sources,
     missing_evaluation(table, network);
     for (int i = 0; i < 5; i++)
         table_unknown(table);
-}
-
-static const struct {
-    const char *network, *label;
-} own_networks[] = {
-    {"found", "found by the search"},
-    {"random", "best of random search"},
-    {"largest", "largest path"},
-};
-enum { OWN_NETWORKS = sizeof(own_networks) / sizeof(own_networks[0]) };
-
-static bool is_own(const char *network)
-{
-    for (int i = 0; i < OWN_NETWORKS; i++)
-        if (strcmp(own_networks[i].network, network) == 0)
-            return true;
-    return false;
 }
 
 struct table *table_of_networks(struct run *run, const struct option_texts *published)
@@ -328,49 +341,55 @@ struct table *table_of_correlation(struct run *run)
 /* --- Table 4: ablation -------------------------------------------------------------
  */
 
-enum { ABLATION_NETS = 6 };
+/* The six networks; what equals an artifact of the run is not made again. */
+static const struct variant {
+    const char *name, *supernet, *search;
+} variants[] = {
+    {"net1", "uniform", "search_uniform"},
+    {"net2", "ablation/net2/greedy", "ablation/net2/search"},
+    {"net3", "ablation/net3/greedy", "ablation/net3/search"},
+    {"net4", "ablation/net4/greedy", "ablation/net4/search"},
+    {"net5", "greedy", "ablation/net5/search"},
+    {"net6", "greedy", "search"},
+};
 
-static void switch_cells(struct table *table, struct run *run, const char *greedy,
-                         const char *search)
+/* As its settings say; uniform training has none of the parts. */
+static void switch_cells(struct table *table, struct run *run,
+                         const struct variant *variant)
 {
-    const struct config *training = run_config(run, greedy);
-    const struct config *searching = run_config(run, search);
-    for (int i = 0; i < 3; i++)
-        if (!training)
-            table_unknown(table);
+    const struct config *training = run_config(run, variant->supernet);
+    const struct config *searching = run_config(run, variant->search);
+    bool greedy = strcmp(variant->supernet, "uniform") != 0;
+    const bool on[] = {greedy && training && training->greedy.filter,
+                       greedy && training && training->greedy.sample_from_pool,
+                       greedy && training && training->greedy.stop_by_turnover,
+                       searching && searching->search.initialise_from_pool};
+    for (int i = 0; i < 4; i++)
+        if (i < 3 ? training != NULL : searching != NULL)
+            table_check(table, on[i]);
         else
-            table_check(table, i == 0   ? training->greedy.filter
-                               : i == 1 ? training->greedy.sample_from_pool
-                                        : training->greedy.stop_by_turnover);
-    if (searching)
-        table_check(table, searching->search.initialise_from_pool);
-    else
-        table_unknown(table);
+            table_unknown(table);
 }
 
-static void ablation_row(struct table *table, struct sources *sources, int number)
+static void ablation_row(struct table *table, struct sources *sources,
+                         const struct variant *variant)
 {
-    char greedy[64], search[64];
-    snprintf(greedy, sizeof(greedy), "ablation/net%d/greedy", number);
-    snprintf(search, sizeof(search), "ablation/net%d/search", number);
-    table_row(table);
-    table_text(table, "net%d", number);
     struct found found;
-    bool has = found_read(sources, search, &found);
-    sources_artifact(sources, greedy);
-    switch_cells(table, sources->run, greedy, search);
-    if (has) {
+    struct training_cost cost;
+    table_row(table);
+    table_text(table, "%s", variant->name);
+    switch_cells(table, sources->run, variant);
+    if (found_read(sources, variant->search, &found)) {
         percent(table, found.accuracy, found.images);
         table_number(table, (double)found.flops / 1e6, 3);
     } else {
-        missing(table, search);
+        missing(table, variant->search);
         table_unknown(table);
     }
-    struct training_cost cost;
-    if (training_cost(sources, greedy, &cost))
+    if (training_cost(sources, variant->supernet, &cost))
         table_count(table, cost.optimization);
     else
-        table_unknown(table);
+        missing(table, variant->supernet);
 }
 
 struct table *table_of_ablation(struct run *run)
@@ -386,8 +405,8 @@ struct table *table_of_ablation(struct run *run)
     table_column(table, TABLE_RIGHT, "validation (%)");
     table_column(table, TABLE_RIGHT, "FLOPs (M)");
     table_column(table, TABLE_RIGHT, "#optimization");
-    for (int i = 1; i <= ABLATION_NETS; i++)
-        ablation_row(table, &sources, i);
+    for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++)
+        ablation_row(table, &sources, &variants[i]);
     finish(
         table, &sources,
         "A check mark: the part is on. Accuracy is that of the best path of the "

@@ -46,7 +46,7 @@ cell() {
     grep -q '^| uniform sampling | missing: make search\\_uniform | .* | missing: make uniform | ' "$tables/table1.md"
     grep -q '^found by the search,missing: make evaluate NET=found,' "$tables/table2.csv"
     grep -q '^missing: make rankcorr &' "$tables/table3.tex"
-    grep -q '^| net6 | .* missing: make ablation |' "$tables/table4.md"
+    grep -q '^| net4 | .* missing: make ablation |' "$tables/table4.md"
 }
 
 @test "a caption tells the artifacts by digest and seed, and what is missing" {
