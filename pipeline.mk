@@ -192,7 +192,7 @@ $(OUT)/search_uniform.h5: $(OUT)/uniform.h5 $(DATA) | $(BUILD)/search
 $(OUT)/search_uniform_e.h5: $(OUT)/uniform_e.h5 $(DATA) | $(BUILD)/search
 $(OUT)/search_fairnas.h5: $(OUT)/fairnas.h5 $(DATA) | $(BUILD)/search
 $(OUT)/search_fairnas_e.h5: $(OUT)/fairnas_e.h5 $(DATA) | $(BUILD)/search
-$(OUT)/random.h5: $(OUT)/greedy.h5 $(DATA) | $(BUILD)/search
+$(OUT)/random.h5: $(OUT)/uniform.h5 $(DATA) | $(BUILD)/search
 ranked := $(OUT)/uniform.h5 $(OUT)/greedy.h5
 shards := $(if $(filter-out 1,$(SHARDS)),$(shell seq -f 'rankcorr/%.0fof$(SHARDS)' $(SHARDS)))
 $(OUT)/rankcorr.h5: $(if $(shards),$(shards:%=$(OUT)/%.h5),$(ranked)) $(DATA) | $(BUILD)/rankcorr

@@ -310,6 +310,25 @@ static void resume_round(struct greedy *greedy, struct artifact *half)
     free(kept);
 }
 
+/* One schedule: warm-up has to have been made with the settings that greedy goes on
+ * with. Before the work: a night of training on another schedule would be lost. */
+static void check_warmup(const struct stage *stage)
+{
+    const char *path = stage->options.in.text[0];
+    struct artifact *warmup = artifact_open(path, "warmup");
+    char *found = artifact_attribute(warmup, "config");
+    char *expected = config_fingerprint(stage->config, "warmup");
+    char *difference = config_difference(found ? found : "", expected);
+    if (difference)
+        die_asked_wrong("'%s' was made with other settings than those of '%s' (%s), "
+                        "expected the same: warm-up and greedy are one training",
+                        path, stage->options.config, difference);
+    free(difference);
+    free(expected);
+    free(found);
+    artifact_close(warmup);
+}
+
 /* From the checkpoint if there is one, else from where warm-up ended. */
 static void start(struct greedy *greedy, const struct stage *stage)
 {
@@ -384,6 +403,9 @@ int main(int argc, char **argv)
     const struct option_row rows[] = {OPTIONS_STAGE_ROWS(stage.options, 1), {0}};
     options_parse(&program, rows, argc, argv);
     stage_begin(&stage, program.name);
+    constraint_check(&stage.config->space, &stage.config->sampling.constraint,
+                     stage.options.config, "sampling.constraint");
+    check_warmup(&stage);
 
     struct greedy greedy;
     struct dataset *dataset = dataset_open(stage.options.data, &stage.config->space);

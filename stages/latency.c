@@ -162,19 +162,12 @@ static void note_parts(struct measurement *m, const struct path *path)
 static void measure_round(struct measurement *m, int round)
 {
     const struct space *space = &m->net->space;
-    int order[SPACE_LAYERS_MAX][SPACE_OPS_MAX];
+    struct path path[SPACE_OPS_MAX];
     struct rng rng = rng_stream(m->config->seed, RNG_LATENCY, 0, (uint64_t)round);
-    for (int l = 0; l < space->n_layers; l++) {
-        for (int o = 0; o < space->n_ops; o++)
-            order[l][o] = o;
-        rng_shuffle(&rng, order[l], space->n_ops);
-    }
+    sampler_fair(space, &rng, path);
     for (int p = 0; p < space->n_ops; p++) {
-        struct path path = {.n = (uint8_t)space->n_layers};
-        for (int l = 0; l < space->n_layers; l++)
-            path.op[l] = (uint8_t)order[l][p];
-        time_path(m, &path);
-        note_parts(m, &path);
+        time_path(m, &path[p]);
+        note_parts(m, &path[p]);
     }
 }
 

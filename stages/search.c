@@ -429,18 +429,6 @@ static void write_artifact(struct search *search)
     artifact_commit(artifact);
 }
 
-/* Nothing is loaded and nothing started for a constraint that no path can meet. */
-static void check_constraint(const struct stage *stage)
-{
-    struct space space;
-    struct cost_table cost;
-    space_init(&space, &stage->config->space);
-    cost_table_init(&cost, &space);
-    char *problem = cost_infeasible(&cost, &stage->config->search.constraints);
-    if (problem)
-        die_asked_wrong("%s: search.constraints: %s", stage->options.config, problem);
-}
-
 /* `search --show=FILE`: true if that was asked, and done. */
 static bool show_only(int argc, char **argv)
 {
@@ -471,7 +459,8 @@ int main(int argc, char **argv)
     if (file)
         die_asked_wrong("'--show' goes with no other option");
     stage_begin(&stage, program.name);
-    check_constraint(&stage);
+    constraint_check(&stage.config->space, &stage.config->search.constraints,
+                     stage.options.config, "search.constraints");
 
     struct search search;
     struct dataset *dataset = dataset_open(stage.options.data, &stage.config->space);

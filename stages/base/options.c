@@ -64,6 +64,13 @@ static char *usage_of(const struct option_row *row)
                          row->value_name ? row->value_name : "");
 }
 
+/* Whether it may be given more than once. */
+static bool is_repeated(const struct option_row *row)
+{
+    return row->kind == OPTION_TEXTS ||
+           (row->kind == OPTION_TEXTS_EXACTLY && row->required > 1);
+}
+
 static void print_usage(const struct parse *parse)
 {
     int column = printf("usage: %s", parse->program->name);
@@ -73,9 +80,9 @@ static void print_usage(const struct parse *parse)
         if (!row->help)
             continue;
         char *usage = usage_of(row);
-        char *piece = memory_format(" %s%s%s%s", row->required ? "" : "[", usage,
-                                    row->kind == OPTION_TEXTS ? "..." : "",
-                                    row->required ? "" : "]");
+        char *piece =
+            memory_format(" %s%s%s%s", row->required ? "" : "[", usage,
+                          is_repeated(row) ? "..." : "", row->required ? "" : "]");
         if (column + (int)strlen(piece) > LINE_WIDTH)
             column = printf("\n%*s", indent, "") - 1;
         column += printf("%s", piece);
@@ -228,7 +235,8 @@ static void take_value(struct parse *parse, int i, const char *text)
         *(bool *)row->value = true;
         return;
     }
-    if (parse->given[i]++ && row->kind != OPTION_TEXTS)
+    if (parse->given[i]++ && row->kind != OPTION_TEXTS &&
+        row->kind != OPTION_TEXTS_EXACTLY)
         add_problem(parse, "--%s is given more than once, now as '%s'", row->name,
                     text);
     else if (row->kind == OPTION_COUNT)
@@ -335,14 +343,17 @@ static void check_required(struct parse *parse)
 {
     for (int i = 0; i < parse->n; i++) {
         const struct option_row *row = &parse->rows[i];
-        if (parse->given[i] >= row->required)
+        bool exactly = row->kind == OPTION_TEXTS_EXACTLY && row->help;
+        if (parse->given[i] == row->required ||
+            (!exactly && parse->given[i] > row->required))
             continue;
         char *usage = usage_of(row);
         if (parse->given[i] == 0)
             add_problem(parse, "%s is missing (%s)", usage, row->help);
         else
-            add_problem(parse, "%s is given %d times, expected at least %d (%s)", usage,
-                        parse->given[i], row->required, row->help);
+            add_problem(parse, "%s is given %d times, expected %s%d (%s)", usage,
+                        parse->given[i], exactly ? "" : "at least ", row->required,
+                        row->help);
         free(usage);
     }
 }

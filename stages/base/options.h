@@ -13,7 +13,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_TEXTS, OPTION_COUNT };
+enum option_kind {
+    OPTION_FLAG,
+    OPTION_TEXT,
+    OPTION_TEXTS,
+    OPTION_TEXTS_EXACTLY, /* as many as are required */
+    OPTION_COUNT,
+};
 enum { OPTION_TEXTS_MAX = 128 };
 
 struct option_texts {
@@ -23,7 +29,7 @@ struct option_texts {
 
 /* One row: `--name=VALUE  help`; `value` points to bool, const char *, struct
  * option_texts or int (OPTION_COUNT, >= 1) that keeps its value when not given. Only
- * OPTION_TEXTS may be given more than once. The texts are argv's own. */
+ * the OPTION_TEXTS may be given more than once. The texts are argv's own. */
 struct option_row {
     const char *name, *value_name; /* value_name NULL for a flag */
     enum option_kind kind;
@@ -69,7 +75,7 @@ void options_parse(const struct program *program, const struct option_row *rows,
      "the stage's effective settings"},                                                \
     {"data", "FILE.h5", OPTION_TEXT, &(options).data, 1,                               \
      "images and labels, made by prepare"},                                            \
-    {"in", "FILE.h5", OPTION_TEXTS, &(options).in, (inputs),                           \
+    {"in", "FILE.h5", OPTION_TEXTS_EXACTLY, &(options).in, (inputs),                   \
      (inputs) > 0 ? "artifact to start from" : NULL},                                  \
     {"out", "FILE.h5", OPTION_TEXT, &(options).out, 1,                                 \
      "artifact to make"},                                                              \

@@ -9,6 +9,7 @@
 
 #include "base/die.h"
 #include "base/memory.h"
+#include "io/config.h"
 #include "io/temporary.h"
 
 struct checkpoint {
@@ -75,54 +76,6 @@ void checkpoint_free(struct checkpoint *checkpoint)
 
 /* ---- whose it is ---- */
 
-/*
- * The next line of a config that can change a result, or NULL at the end: all but
- * comments and the section `checkpoint`, which says how often to write, not what is
- * computed. Moves *text behind the line; the line ends at a newline or NUL.
- */
-static const char *next_line(const char **text)
-{
-    static const char section[] = "checkpoint:";
-    bool in_section = false;
-    while (**text) {
-        const char *line = *text;
-        *text += strcspn(line, "\n");
-        *text += **text == '\n';
-        if (!strncmp(line, section, sizeof(section) - 1))
-            in_section = true;
-        else if (in_section && !strchr(" \t\n", *line))
-            in_section = false;
-        if (!in_section && *line != '#')
-            return line;
-    }
-    return NULL;
-}
-
-static char *line_text(const char *line)
-{
-    return line ? memory_format("'%.*s'", (int)strcspn(line, "\n"), line)
-                : memory_text_copy("the end");
-}
-
-/* NULL if both configs give the same result, else the first lines that differ. */
-static char *config_difference(const char *found, const char *expected)
-{
-    for (;;) {
-        const char *a = next_line(&found), *b = next_line(&expected);
-        if (!a && !b)
-            return NULL;
-        size_t length = a ? strcspn(a, "\n") : 0;
-        if (a && b && length == strcspn(b, "\n") && !memcmp(a, b, length))
-            continue;
-        char *is = line_text(a), *should = line_text(b);
-        char *difference =
-            memory_format("other settings (it has %s, now %s)", is, should);
-        free(is);
-        free(should);
-        return difference;
-    }
-}
-
 /* The lines of the attribute `inputs` are "path digest"; the digest decides. */
 static char *inputs_difference(const char *found, const struct artifact_origin *origin)
 {
@@ -147,7 +100,8 @@ static char *difference(struct artifact *artifact, const struct artifact_origin 
     char *config = artifact_attribute(artifact, "config");
     char *inputs = artifact_attribute(artifact, "inputs");
     char *seed = artifact_attribute(artifact, "seed");
-    char *now = memory_format("%llu", (unsigned long long)origin->seed), *what = NULL;
+    char *now = memory_format("%llu", (unsigned long long)origin->seed);
+    char *settings = NULL, *what = NULL;
     if (!config || !inputs || !seed)
         what = memory_text_copy("something unknown (it lacks config, inputs or seed)");
     else if (strcmp(stage, origin->stage))
@@ -155,8 +109,11 @@ static char *difference(struct artifact *artifact, const struct artifact_origin 
                              origin->stage);
     else if (strcmp(seed, now))
         what = memory_format("another seed (it has %s, now %s)", seed, now);
-    else if (!(what = config_difference(config, origin->config)))
+    else if ((settings = config_difference(config, origin->config)))
+        what = memory_format("other settings (%s)", settings);
+    else
         what = inputs_difference(inputs, origin);
+    free(settings);
     free(stage);
     free(config);
     free(inputs);

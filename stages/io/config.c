@@ -429,6 +429,52 @@ char *config_fingerprint(const struct config *config, const char *stage)
     return write_config(config, stage, false);
 }
 
+/*
+ * The next line of a config that can change a result, or NULL at the end: all but
+ * comments and the section `checkpoint`, which says how often to write, not what is
+ * computed. Moves *text behind the line; the line ends at a newline or NUL.
+ */
+static const char *next_line(const char **text)
+{
+    static const char section[] = "checkpoint:";
+    bool in_section = false;
+    while (**text) {
+        const char *line = *text;
+        *text += strcspn(line, "\n");
+        *text += **text == '\n';
+        if (!strncmp(line, section, sizeof section - 1))
+            in_section = true;
+        else if (in_section && !strchr(" \t\n", *line))
+            in_section = false;
+        if (!in_section && *line != '#')
+            return line;
+    }
+    return NULL;
+}
+
+static char *line_text(const char *line)
+{
+    return line ? memory_format("'%.*s'", (int)strcspn(line, "\n"), line)
+                : memory_text_copy("the end");
+}
+
+char *config_difference(const char *found, const char *expected)
+{
+    for (;;) {
+        const char *a = next_line(&found), *b = next_line(&expected);
+        if (!a && !b)
+            return NULL;
+        size_t length = a ? strcspn(a, "\n") : 0;
+        if (a && b && length == strcspn(b, "\n") && !memcmp(a, b, length))
+            continue;
+        char *is = line_text(a), *should = line_text(b);
+        char *difference = memory_format("it has %s, now %s", is, should);
+        free(is);
+        free(should);
+        return difference;
+    }
+}
+
 char *config_value(const struct config *config, const char *name)
 {
     char *text = NULL;

@@ -285,6 +285,10 @@ char *config_effective(const struct config *config, const char *stage);
  */
 char *config_fingerprint(const struct config *config, const char *stage);
 
+/* NULL if two effective texts (or fingerprints) give the same result, else the first
+ * lines that differ, "it has 'X', now 'Y'"; the caller frees. */
+char *config_difference(const char *found, const char *expected);
+
 /* One setting's value as it stands in the YAML; NULL if there is none of that name. The
  * caller frees. */
 char *config_value(const struct config *config, const char *name);

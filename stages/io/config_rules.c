@@ -92,6 +92,26 @@ static void retraining_fits(struct check *check)
                       retrain->epochs);
 }
 
+/* The steps of `uniform`. */
+static int uniform_steps(const struct config *config)
+{
+    return config->uniform.steps ? config->uniform.steps : config->supernet.steps;
+}
+
+/* Each of them is a whole supernet, in memory and in every checkpoint. */
+static void snapshots_are_few(struct check *check)
+{
+    enum { SNAPSHOTS_MAX = 100 };
+    const struct config *config = check->config;
+    int every = config->uniform.snapshot_steps;
+    if (about(check, "uniform.snapshot_steps", "uniform.steps", "supernet.steps",
+              NULL) &&
+        every > 0 && uniform_steps(config) / every > SNAPSHOTS_MAX)
+        contradiction(check, "%d makes %d snapshots of %d steps, expected at most %d",
+                      every, uniform_steps(config) / every, uniform_steps(config),
+                      SNAPSHOTS_MAX);
+}
+
 static void greedy_round_fits(struct check *check)
 {
     const struct greedy_config *greedy = &check->config->greedy;
@@ -230,6 +250,7 @@ void config_rules_check(const struct config *config, unsigned use,
     struct check check = {
         .config = config, .use = use, .filled = filled, .problems = problems};
     schedule_fits(&check);
+    snapshots_are_few(&check);
     retraining_fits(&check);
     greedy_round_fits(&check);
     validation_images_suffice(&check);

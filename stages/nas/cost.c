@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/die.h"
 #include "base/memory.h"
@@ -245,4 +246,19 @@ char *cost_infeasible(const struct cost_table *table,
     if (limits > 1 && limits_exclude_each_other(table, limit))
         return excluded_message(&least, limit);
     return NULL;
+}
+
+void constraint_check(const struct space_config *config,
+                      const struct constraint_config *limit, const char *file,
+                      const char *setting)
+{
+    struct space *space = memory_zeroed(1, sizeof *space);
+    struct cost_table *cost = memory_zeroed(1, sizeof *cost);
+    space_init(space, config);
+    cost_table_init(cost, space);
+    char *problem = cost_infeasible(cost, limit);
+    if (problem)
+        die_asked_wrong("%s: %s: %s", file, setting, problem);
+    free(cost);
+    free(space);
 }

@@ -47,5 +47,10 @@ bool cost_feasible(const struct cost *cost, const struct constraint_config *limi
  */
 char *cost_infeasible(const struct cost_table *table,
                       const struct constraint_config *limit);
+/* The same for a program at its start: exits as asked wrong, naming the file and the
+ * setting ("search.constraints") that the limits are from. */
+void constraint_check(const struct space_config *space,
+                      const struct constraint_config *limit, const char *file,
+                      const char *setting);
 
 #endif

@@ -52,6 +52,20 @@ void sampler_uniform(struct sampler *sampler, struct rng *rng, struct path *path
     die_of_rejections(sampler);
 }
 
+void sampler_fair(const struct space *space, struct rng *rng, struct path *path)
+{
+    int order[SPACE_OPS_MAX];
+    for (int p = 0; p < space->n_ops; p++)
+        path[p] = (struct path){.n = (uint8_t)space->n_layers};
+    for (int l = 0; l < space->n_layers; l++) {
+        for (int o = 0; o < space->n_ops; o++)
+            order[o] = o;
+        rng_shuffle(rng, order, space->n_ops);
+        for (int p = 0; p < space->n_ops; p++)
+            path[p].op[l] = (uint8_t)order[p];
+    }
+}
+
 /* Eq. 8. Returns whether the path is from the pool. */
 static bool draw_mixture(struct sampler *sampler, struct rng *rng,
                          const struct pool *pool, double epsilon, struct path *path)

@@ -24,6 +24,10 @@ void sampler_init(struct sampler *sampler, const struct space *space,
                   const struct constraint_config *constraint);
 /* One uniform (feasible) path. Dies after 1,000,000 rejections in a row, saying so. */
 void sampler_uniform(struct sampler *sampler, struct rng *rng, struct path *path);
+/* Strict fairness (FairNAS): as many paths as a layer has choices, path[n_ops], such
+ * that each layer has each of its choices in one of them; a permutation for each layer.
+ */
+void sampler_fair(const struct space *space, struct rng *rng, struct path *path);
 /*
  * n distinct paths, each from the pool with probability epsilon, else uniform: a path
  * that is already among them is drawn again, source included; after 500 attempts for a

@@ -28,14 +28,14 @@ struct moved {
     bool decays;
 };
 
-/* Every array of the path, whole arrays in parallel. */
+/* Every array of the path (NULL: all there are), whole arrays in parallel. */
 static void move(struct supernet *net, const struct path *path, float *mean_square,
                  const float *gradients,
                  void (*one)(const struct moved *moved, const struct rmsprop *settings),
                  const struct rmsprop *settings)
 {
-    struct path_range range[SPACE_LAYERS_MAX + 1];
-    int n = supernet_path_ranges(net, path, range, NULL);
+    struct path_range range[SPACE_LAYERS_MAX + 1] = {{0, net->weight_layout.floats, 0}};
+    int n = path ? supernet_path_ranges(net, path, range, NULL) : 1;
     const struct layout *layout = &net->weight_layout;
 #pragma omp parallel for schedule(dynamic, 8)
     for (int i = 0; i < layout->n; i++) {
@@ -74,6 +74,12 @@ void sgd_step(struct supernet *net, const struct path *path, const float *gradie
     const struct rmsprop settings = {
         .rate = rate, .momentum = momentum, .weight_decay = weight_decay};
     move(net, path, NULL, gradients, sgd_array, &settings);
+}
+
+void sgd_step_all(struct supernet *net, const float *gradients, double rate,
+                  double momentum, double weight_decay)
+{
+    sgd_step(net, NULL, gradients, rate, momentum, weight_decay);
 }
 
 static void rmsprop_array(const struct moved *moved, const struct rmsprop *settings)

@@ -32,8 +32,12 @@ double learning_rate_at(const struct supernet_config *config, long step);
 void sgd_step(struct supernet *net, const struct path *path, const float *gradients,
               double rate, double momentum, double weight_decay);
 
+/* The same for all weights there are; gradients are laid out as the weights. */
+void sgd_step_all(struct supernet *net, const float *gradients, double rate,
+                  double momentum, double weight_decay);
+
 /*
- * The same with RMSProp in TensorFlow's form: with d = g + weight_decay*w,
+ * sgd_step() with RMSProp in TensorFlow's form: with d = g + weight_decay*w,
  *   s = decay*s + (1 - decay)*d*d;  v = momentum*v + rate*d / sqrt(s + epsilon);
  *   w -= v.
  * Epsilon stands inside the root, and the rate goes into the momentum: a change of the

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/die.h"
 #include "net/optimizer.h"
@@ -67,4 +68,39 @@ struct train_result train_path(struct supernet *net, const struct path *path,
     sgd_step(net, path, workspace->gradients, step->rate, step->momentum,
              step->weight_decay);
     return result;
+}
+
+/* What the path shares with the others is added, its own choices are theirs alone. */
+static void add_gradients(const struct supernet *net, const struct path *path,
+                          const float *gradients, float *sums)
+{
+    struct path_range range[SPACE_LAYERS_MAX + 1];
+    int n = supernet_path_ranges(net, path, range, NULL);
+    for (int j = 0; j < n; j++) {
+        const float *g = gradients + range[j].gradient;
+        float *sum = sums + range[j].begin;
+        size_t floats = range[j].end - range[j].begin;
+#pragma omp simd
+        for (size_t i = 0; i < floats; i++)
+            sum[i] += g[i];
+    }
+}
+
+struct train_result train_fairly(struct supernet *net, const struct path *path,
+                                 const struct train_step *step, int n,
+                                 const float *images, const int *labels,
+                                 struct workspace *workspace, float *sums)
+{
+    int paths = net->space.n_ops;
+    struct train_result mean = {0};
+    memset(sums, 0, net->weight_layout.floats * sizeof(*sums));
+    for (int p = 0; p < paths; p++) {
+        struct train_result result =
+            train_gradients(net, &path[p], step, n, images, labels, workspace);
+        add_gradients(net, &path[p], workspace->gradients, sums);
+        mean.loss += result.loss / paths;
+        mean.accuracy += result.accuracy / paths;
+    }
+    sgd_step_all(net, sums, step->rate, step->momentum, step->weight_decay);
+    return mean;
 }

@@ -41,4 +41,15 @@ struct train_result train_path(struct supernet *net, const struct path *path,
                                const float *images, const int *labels,
                                struct workspace *workspace);
 
+/*
+ * Strict fairness: the paths hold every choice of every layer once (sampler_fair) and
+ * are trained on the same batch, from the same weights. The gradients of what they
+ * share are summed; then there is one update of all weights. sums: room for these. The
+ * result is the mean over the paths.
+ */
+struct train_result train_fairly(struct supernet *net, const struct path *path,
+                                 const struct train_step *step, int n,
+                                 const float *images, const int *labels,
+                                 struct workspace *workspace, float *sums);
+
 #endif

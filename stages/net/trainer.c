@@ -27,6 +27,7 @@ struct trainer *trainer_create(const struct config *config, struct dataset *data
     struct trainer *t = memory_zeroed(1, sizeof(*t));
     int batch = config->supernet.batch;
     t->config = config;
+    t->schedule = config->supernet;
     t->dataset = dataset;
     t->net = supernet_create(&config->space, config->seed);
     int capacity = score_batch > PROBE_IMAGES_MAX ? score_batch : PROBE_IMAGES_MAX;
@@ -53,10 +54,12 @@ void trainer_free(struct trainer *trainer)
     free(trainer->trained);
     free(trainer->images);
     free(trainer->labels);
+    free(trainer->sums);
     free(trainer);
 }
 
-struct train_result trainer_step(struct trainer *t, const struct path *path)
+/* Some steps train on several paths at once: n of them. */
+static struct train_result train_on(struct trainer *t, const struct path *path, int n)
 {
     const struct config *config = t->config;
     int batch = config->supernet.batch;
@@ -64,19 +67,35 @@ struct train_result trainer_step(struct trainer *t, const struct path *path)
     dataset_training_batch(t->dataset, &config->dataset.augment, config->seed,
                            (int64_t)t->step * batch, batch, t->images, t->labels);
     double fetched = clock_seconds();
-    struct train_step step = train_step_at(&config->supernet, t->step);
+    struct train_step step = train_step_at(&t->schedule, t->step);
     struct train_result result =
-        train_path(t->net, path, &step, batch, t->images, t->labels, t->workspace);
+        n == 1
+            ? train_path(t->net, path, &step, batch, t->images, t->labels, t->workspace)
+            : train_fairly(t->net, path, &step, batch, t->images, t->labels,
+                           t->workspace, t->sums);
     double end = clock_seconds();
-    for (int l = 0; l < path->n; l++)
-        t->trained[l * t->net->space.n_ops + path->op[l]]++;
+    for (int i = 0; i < n; i++)
+        for (int l = 0; l < path[i].n; l++)
+            t->trained[l * t->net->space.n_ops + path[i].op[l]]++;
     series_append(t->steps,
                   (double[]){result.loss, result.accuracy, step.rate, end - begin});
     t->data_seconds += fetched - begin;
     t->train_seconds += end - fetched;
-    t->optimizations += batch;
+    t->optimizations += (int64_t)n * batch;
     t->step++;
     return result;
+}
+
+struct train_result trainer_step(struct trainer *t, const struct path *path)
+{
+    return train_on(t, path, 1);
+}
+
+struct train_result trainer_step_fairly(struct trainer *t, const struct path *path)
+{
+    if (!t->sums)
+        t->sums = memory_zeroed(t->net->weight_layout.floats, sizeof(*t->sums));
+    return train_on(t, path, t->net->space.n_ops);
 }
 
 void trainer_score(struct trainer *t, const struct path *path, int n, const int *index,

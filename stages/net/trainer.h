@@ -20,13 +20,17 @@ struct trainer {
     struct supernet *net;
     struct workspace *workspace;
     struct scorer *scorer;
-    long step;             /* steps done, of config->supernet.steps */
+    /* config->supernet; a supernet with a budget of its own sets the steps, before the
+     * first one. */
+    struct supernet_config schedule;
+    long step;             /* steps done, of schedule.steps */
     int64_t optimizations; /* images through forward and backward */
     int64_t *trained;      /* [n_layers][n_ops]: steps that each op took part in */
     struct series *steps;  /* one row per step of this stage */
     double train_seconds, data_seconds, score_seconds;
     float *images;
     int *labels;
+    float *sums; /* of gradients, in fair steps */
 };
 
 /* score_batch: images that are scored at once. */
@@ -36,6 +40,9 @@ void trainer_free(struct trainer *trainer); /* NULL is allowed */
 
 /* One step of the run on one path. */
 struct train_result trainer_step(struct trainer *trainer, const struct path *path);
+/* One step with every choice of every layer: train_fairly(). */
+struct train_result trainer_step_fairly(struct trainer *trainer,
+                                        const struct path *path);
 /* Scores paths on a surrogate batch (validation images, BN of that batch). */
 void trainer_score(struct trainer *trainer, const struct path *path, int n,
                    const int *index, int n_index, struct score *score);

@@ -4,16 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct training_cost training_cost_of(struct artifact *supernet)
-{
-    return (struct training_cost){
-        artifact_read_i64(supernet, "counters/optimization"),
-        artifact_read_i64(supernet, "counters/evaluation"),
-        artifact_read_f64(supernet, "measured/train_seconds"),
-        artifact_read_f64(supernet, "measured/score_seconds"),
-    };
-}
-
 /* Whether it went on from warm-up's weights: then it counted from warm-up's last step.
  */
 static bool continues(struct artifact *supernet)
@@ -48,16 +38,7 @@ double training_cost_ratio(struct sources *sources)
     if (!greedy)
         return (double)NAN;
     struct training_cost c = training_cost_of(greedy);
-    if (c.optimization == 0 || c.evaluation == 0 || c.score_seconds <= 0)
-        return (double)NAN;
-    return (c.train_seconds / (double)c.optimization) /
-           (c.score_seconds / (double)c.evaluation);
-}
-
-double training_cost_corrected(const struct training_cost *cost, double ratio)
-{
-    return (double)cost->optimization +
-           (cost->evaluation ? (double)cost->evaluation / ratio : 0);
+    return training_cost_ratio_of(&c);
 }
 
 bool found_read(struct sources *sources, const char *search, struct found *found)

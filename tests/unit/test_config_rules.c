@@ -173,6 +173,16 @@ static void a_bad_value_contradicts_nothing(void **state)
                            "squeeze-and-excitation) or id\n"));
 }
 
+/* Of 55,300 steps (the default) every 553rd makes 100. */
+static void snapshots_are_at_most_a_hundred(void **state)
+{
+    (void)state;
+    assert_true(is_taken("uniform.snapshot_steps=553"));
+    assert_true(is_refused("uniform.snapshot_steps=540",
+                           "SET: uniform.snapshot_steps: 540 makes 102 snapshots of "
+                           "55300 steps, expected at most 100\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +195,7 @@ int main(void)
         cmocka_unit_test(strides_stop_at_one_pixel),
         cmocka_unit_test(a_crop_keeps_a_pixel),
         cmocka_unit_test(no_more_distinct_paths_are_asked_for_than_there_are),
+        cmocka_unit_test(snapshots_are_at_most_a_hundred),
         cmocka_unit_test(a_bad_value_contradicts_nothing),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -36,7 +36,14 @@ static void parse_words(const struct program *program, const struct option_row *
 static int parse(const void *words)
 {
     struct options options = {.threads = 0};
-    const struct option_row rows[] = {OPTIONS_STAGE_ROWS(options, 1), {.name = NULL}};
+    const struct option_row rows[] = {
+        {"config", "FILE.yaml", OPTION_TEXT, &options.config, 1,
+         "the stage's effective settings"},
+        {"data", "FILE.h5", OPTION_TEXT, &options.data, 1, "images and labels"},
+        {"in", "FILE.h5", OPTION_TEXTS, &options.in, 1, "artifact to start from"},
+        {"out", "FILE.h5", OPTION_TEXT, &options.out, 1, "artifact to make"},
+        OPTIONS_RUN_ROWS(options),
+        {.name = NULL}};
     parse_words(&greedy, rows, words);
     printf("%s|%s|%s|", options.config, options.data, options.out);
     for (int i = 0; i < options.in.n; i++)
@@ -208,6 +215,25 @@ static int parse_without_inputs(const void *words)
     return 0;
 }
 
+static int parse_with_one_input(const void *words)
+{
+    struct options options = {.threads = 0};
+    const struct option_row rows[] = {OPTIONS_STAGE_ROWS(options, 1), {.name = NULL}};
+    const struct program program = {"greedy", "trains", "greedy"};
+    parse_words(&program, rows, words);
+    return 0;
+}
+
+static void a_stage_takes_no_more_inputs_than_it_needs(void **state)
+{
+    (void)state;
+    assert_int_equal(child_run(parse_with_one_input, WORDS(NEEDED)).code, 0);
+    struct child child =
+        child_run(parse_with_one_input, WORDS(NEEDED, "--in=b", "--in=c"));
+    assert_int_equal(child.code, 2);
+    assert_non_null(strstr(child.err, "--in=FILE.h5 is given 3 times, expected 1 "));
+}
+
 static void a_stage_without_inputs_has_no_such_option(void **state)
 {
     (void)state;
@@ -286,6 +312,7 @@ int main(void)
         cmocka_unit_test(more_texts_than_there_is_room_are_refused),
         cmocka_unit_test(a_log_file_is_opened_only_when_nothing_is_wrong),
         cmocka_unit_test(a_program_may_need_an_option_twice),
+        cmocka_unit_test(a_stage_takes_no_more_inputs_than_it_needs),
         cmocka_unit_test(a_stage_without_inputs_has_no_such_option),
         cmocka_unit_test(help_shows_usage_rows_exit_codes_and_the_example),
         cmocka_unit_test(version_names_the_build),

@@ -300,6 +300,38 @@ static void an_impossible_constraint_ends_with_the_ranges(void **state)
     assert_non_null(strstr(child.err, "387882 to 2932586 parameters"));
 }
 
+/* 3 choices: each of the 6 orders of a layer as often as another (600 draws, 100
+ * expected; 5 degrees of freedom, four deviations above the mean: 5 + 4 sqrt(10)), and
+ * the layers independent: of two layers 1 in 6 draws has the same order. */
+static void fair_paths_have_every_choice_of_every_layer_once(void **state)
+{
+    (void)state;
+    enum { DRAWS = 600 };
+    struct fixture f;
+    fixture_init(&f, macro_config(), unconstrained);
+    int count[27] = {0}, same = 0;
+    for (int draw = 0; draw < DRAWS; draw++) {
+        struct path path[3];
+        struct rng rng = rng_stream(1, RNG_TEST, 0, (uint64_t)draw);
+        sampler_fair(&f.space, &rng, path);
+        for (int l = 0; l < 8; l++) {
+            int seen = 0;
+            for (int p = 0; p < 3; p++) {
+                assert_int_equal(path[p].n, 8);
+                seen |= 1 << path[p].op[l];
+            }
+            assert_int_equal(seen, 7);
+        }
+        count[9 * path[0].op[3] + 3 * path[1].op[3] + path[2].op[3]]++;
+        same += path[0].op[3] == path[0].op[4] && path[1].op[3] == path[1].op[4];
+    }
+    double chi_square = 0;
+    for (int i = 0; i < 27; i++)
+        chi_square += count[i] ? (count[i] - 100.0) * (count[i] - 100.0) / 100 : 0;
+    assert_true(chi_square < 5 + 4 * 3.17);
+    assert_in_range(same, 100 - 4 * 9, 100 + 4 * 9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +344,7 @@ int main(void)
         cmocka_unit_test(paths_of_a_round_are_distinct),
         cmocka_unit_test(what_a_small_pool_cannot_fill_comes_from_the_space),
         cmocka_unit_test(a_space_too_small_for_distinct_paths_repeats_some),
+        cmocka_unit_test(fair_paths_have_every_choice_of_every_layer_once),
         cmocka_unit_test(the_same_stream_draws_the_same_paths),
         cmocka_unit_test(an_impossible_constraint_ends_with_the_ranges),
     };

@@ -1,6 +1,7 @@
 #include <omp.h>
 
 #include "base/die.h"
+#include "nas/sampler.h"
 #include "net/optimizer.h"
 #include "net/train.h"
 #include "ref/network_ref.h"
@@ -262,6 +263,67 @@ static void a_loss_that_is_not_finite_names_step_path_and_layer(void **state)
     }
 }
 
+/* Adds a path's gradients to `sum` in double, weight by weight, and counts them. */
+static void add_path(struct subject *s, const struct path *path, double *sum,
+                     int *count)
+{
+    struct path_range range[SPACE_LAYERS_MAX + 1];
+    train_gradients(s->net, path, &usual, IMAGES, s->batch.images, s->batch.labels,
+                    s->workspace);
+    int n = supernet_path_ranges(s->net, path, range, NULL);
+    for (int j = 0; j < n; j++)
+        for (size_t i = range[j].begin; i < range[j].end; i++) {
+            sum[i] +=
+                (double)s->workspace->gradients[range[j].gradient + i - range[j].begin];
+            count[i]++;
+        }
+}
+
+static void train_all_fairly(struct subject *s, const struct path *path)
+{
+    float *sums = memory_zeroed(s->net->weight_layout.floats, sizeof(*sums));
+    train_fairly(s->net, path, &usual, IMAGES, s->batch.images, s->batch.labels,
+                 s->workspace, sums);
+    free(sums);
+}
+
+/* The expected update: the paths one after the other from the weights as they are,
+ * their gradients summed in double, and Nesterov's formula once for each weight. */
+static void a_fair_step_is_one_update_with_the_gradient_of_every_choice(void **state)
+{
+    (void)state;
+    struct subject s = new_subject();
+    const struct layout *layout = &s.net->weight_layout;
+    struct path path[3];
+    struct rng rng = rng_stream(1, RNG_TEST, 0, 0);
+    sampler_fair(&s.net->space, &rng, path);
+    double *sum = memory_zeroed(layout->floats, sizeof(*sum));
+    int *count = memory_zeroed(layout->floats, sizeof(*count));
+    for (int p = 0; p < 3; p++)
+        add_path(&s, &path[p], sum, count);
+    float *w = copy(s.net->weights, layout->floats),
+          *v = copy(s.net->momentum, layout->floats);
+    train_all_fairly(&s, path);
+    for (int i = 0; i < layout->n; i++) {
+        const struct layout_array *a = &layout->array[i];
+        bool shared = strncmp(a->name, "shared/", 7) == 0;
+        for (size_t r = 0; r < a->rows; r++)
+            for (size_t c = 0; c < a->cols; c++) {
+                size_t at = a->offset + r * a->stride + c;
+                assert_int_equal(count[at], shared ? 3 : 1);
+                double d =
+                    sum[at] + (a->decay ? usual.weight_decay * (double)w[at] : 0);
+                double moved = usual.momentum * (double)v[at] + d;
+                double expected =
+                    (double)w[at] - usual.rate * (d + usual.momentum * moved);
+                assert_near((double)s.net->momentum[at], moved, 1e-5 * (1 + fabs(d)));
+                assert_near((double)s.net->weights[at], expected, 1e-6 * (1 + fabs(d)));
+            }
+    }
+    free(w), free(v), free(sum), free(count);
+    subject_release(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_small_step_lowers_the_loss_by_rate_times_gradient_squared),
         cmocka_unit_test(running_statistics_move_by_their_own_momentum),
         cmocka_unit_test(a_step_takes_its_settings_from_the_schedule),
+        cmocka_unit_test(a_fair_step_is_one_update_with_the_gradient_of_every_choice),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

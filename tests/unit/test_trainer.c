@@ -1,5 +1,6 @@
 #include <omp.h>
 
+#include "nas/sampler.h"
 #include "net/paths_file.h"
 #include "net/probe.h"
 #include "net/trainer.h"
@@ -178,6 +179,55 @@ static void counters_and_series_tell_what_was_done(void **state)
     run_free(run);
 }
 
+/* Fair steps up to `until`, as FairNAS has them. */
+static void go_fairly(struct run *run, long until)
+{
+    struct trainer *t = run->trainer;
+    t->schedule.steps = 20;
+    while (t->step < until) {
+        struct path path[3];
+        struct rng rng = rng_stream(3, RNG_TEST, 0, (uint64_t)t->step);
+        sampler_fair(&t->net->space, &rng, path);
+        trainer_step_fairly(t, path);
+    }
+}
+
+static void a_fair_step_trains_every_choice_of_every_layer_once(void **state)
+{
+    (void)state;
+    struct run *run = new_run(2);
+    go_fairly(run, 1);
+    for (int i = 0; i < 12; i++)
+        assert_int_equal(run->trainer->trained[i], 1);
+    assert_int_equal(run->trainer->optimizations, 3 * BATCH);
+    assert_int_equal(run->trainer->step, 1);
+    run_free(run);
+}
+
+static void fair_steps_resume_and_thread_to_the_same_bits(void **state)
+{
+    (void)state;
+    struct run *whole = new_run(1), *first = new_run(2), *second = new_run(3);
+    go_fairly(whole, 4);
+    go_fairly(first, 2);
+    save(first, "fair.h5");
+    run_free(first);
+    load(second, "fair.h5");
+    go_fairly(second, 4);
+    assert_same_run(whole, second);
+    run_free(whole), run_free(second);
+}
+
+/* Half of the cosine's way: of 20 steps with a ramp of 2, after 2 + 9. */
+static void a_schedule_of_its_own_sets_the_rate(void **state)
+{
+    (void)state;
+    struct run *run = new_run(1);
+    go_fairly(run, 12);
+    assert_near(series_at(run->trainer->steps, 2, 11), 0.05, 1e-12);
+    run_free(run);
+}
+
 /* Step s trains on images s * batch and following of the training order. */
 static void a_step_trains_on_its_own_images_of_the_order(void **state)
 {
@@ -234,6 +284,9 @@ int main(void)
         cmocka_unit_test(six_steps_are_three_saved_loaded_and_three_more),
         cmocka_unit_test(one_two_and_three_threads_give_the_same_bits),
         cmocka_unit_test(counters_and_series_tell_what_was_done),
+        cmocka_unit_test(a_fair_step_trains_every_choice_of_every_layer_once),
+        cmocka_unit_test(fair_steps_resume_and_thread_to_the_same_bits),
+        cmocka_unit_test(a_schedule_of_its_own_sets_the_rate),
         cmocka_unit_test(a_step_trains_on_its_own_images_of_the_order),
         cmocka_unit_test(another_stage_goes_on_with_weights_momenta_and_step),
     };

@@ -1,0 +1,167 @@
+# The supernets and searches to compare with, and the ablation: from one command, each as
+# its settings say, and nothing twice.
+load tiny
+
+short='supernet.steps=30 warmup.steps=10 uniform.steps=24 uniform.snapshot_steps=10'
+setup_file() {
+    tiny_images
+    tiny_make ablation searches RUN=one SET="$short" THREADS=1 >/dev/null 2>"$BATS_FILE_TMPDIR/one.err"
+}
+setup() {
+    cd "$BATS_TEST_DIRNAME/../.."
+    results=$BATS_FILE_TMPDIR/results
+    one=$results/one
+}
+
+# number ARTIFACT ARRAY: a scalar, or the first of an array
+number() { h5dump -y -d "$2" "$1" | awk '/DATA \{/ { getline; sub(/,.*/, ""); print $1; exit }'; }
+# program NAME STAGE FOLDER [INPUT]: by hand, with the run's settings
+program() {
+    "$BUILD/$1" --config="$one/$2.yaml" --data="$BATS_FILE_TMPDIR/data/tiny.h5" \
+        ${4:+--in="$4"} --out="$3/$(basename "$2").h5" --quiet
+}
+
+@test "one command leaves every artifact that the tables ask for" {
+    for stage in uniform fairnas uniform_e fairnas_e random search_uniform search_uniform_e \
+        search_fairnas search_fairnas_e search ablation/net{2,3,4}/{greedy,search} \
+        ablation/net5/search; do
+        [ -s "$one/$stage.h5" ]
+        [ -e "$one/$stage.log" ]
+        [ -e "$one/$(dirname "$stage")/made/$(basename "$stage").yaml" ]
+        grep -q "^stage: $stage$" "$one/$stage.yaml"
+    done
+    [ ! -e "$one/ablation/net1" ]
+    [ ! -e "$one/ablation/net6" ]
+    [ "$(grep -c '^warmup: starts' "$BATS_FILE_TMPDIR/one.err")" = 1 ]
+}
+
+@test "typed again, nothing is made again; status shows what was asked for" {
+    before=$(cd "$one" && find . -name '*.h5' | xargs stat -c '%n %y')
+    tiny_make ablation searches RUN=one SET="$short"
+    [ "$(cd "$one" && find . -name '*.h5' | xargs stat -c '%n %y')" = "$before" ]
+    run tiny_make status RUN=one
+    [[ $output == *"ablation/net2/greedy complete "* ]]
+    [[ $output == *"next: "*"(all complete"* ]]
+    run tiny_make -n ablation RUN=one SET="$short"
+    [[ $output == *"ablation: nothing to be done, everything is up to date"* ]]
+}
+
+@test "an edit of the search repeats the searches and no training" {
+    run tiny_make -n ablation RUN=one SET="$short search.mutation=0.2"
+    [[ $output == *"/search --config=$one/ablation/net3/search.yaml "* ]]
+    [[ $output != *"/greedy --config="* ]]
+    [[ $output != *"/warmup --config="* ]]
+}
+
+@test "what training the supernets cost is counted, a fair step's paths all" {
+    # 24 steps of 32 images; 30 x 32 images in steps of 5 choices x 32.
+    [ "$(number "$one/uniform.h5" counters/optimization)" = $((24 * 32)) ]
+    [ "$(number "$one/fairnas.h5" counters/step)" = 6 ]
+    [ "$(number "$one/fairnas.h5" counters/optimization)" = $((6 * 5 * 32)) ]
+    [ "$(number "$one/fairnas.h5" counters/trained)" = 6 ]
+}
+
+@test "the supernets of equal cost stop at greedy's, with the ratio that was measured or set" {
+    for stage in uniform_e fairnas_e; do
+        paths=1
+        [ $stage = uniform_e ] || paths=5
+        for name in optimization evaluation ratio steps corrected; do
+            number "$one/$stage.h5" budget/$name
+        done | paste -s -d ' ' | awk -v paths=$paths '{
+            may = ($1 + $2 / $3) / 32 / paths
+            exit !($4 < may + 0.01 && $4 > may - 1.01)
+        }'
+        [ "$(number "$one/$stage.h5" counters/step)" = "$(number "$one/$stage.h5" budget/steps)" ]
+    done
+    # 30 steps of 32 images, warm-up's included.
+    [ "$(number "$one/uniform_e.h5" budget/optimization)" = 960 ]
+    [ "$(number "$one/uniform_e.h5" budget/evaluation)" = "$(number "$one/greedy.h5" counters/evaluation)" ]
+    sed 's/^  ratio: 0$/  ratio: 4/' "$one/uniform_e.yaml" >"$BATS_TEST_TMPDIR/uniform_e.yaml"
+    "$BUILD/warmup" --config="$BATS_TEST_TMPDIR/uniform_e.yaml" --in="$one/greedy.h5" --quiet \
+        --data="$BATS_FILE_TMPDIR/data/tiny.h5" --out="$BATS_TEST_TMPDIR/uniform_e.h5"
+    scored=$(number "$one/greedy.h5" counters/evaluation)
+    [ "$(number "$BATS_TEST_TMPDIR/uniform_e.h5" counters/step)" = $(((960 + scored / 4) / 32)) ]
+    h5dump -d budget/source "$BATS_TEST_TMPDIR/uniform_e.h5" | grep -q '"equal_cost.ratio"'
+}
+
+@test "random search judges as many paths as the evolution" {
+    [ "$(h5dump -H -d evaluated/accuracy "$one/random.h5" | sed -n 's/.*( \([0-9]*\) ) .*/\1/p')" = 40 ]
+    run tiny_make random RUN=one SET="$short"
+    [[ $output == *"FLOPs"* ]]
+}
+
+@test "snapshots are the weights that a shorter run has at that step, at any kill" {
+    # The same schedule, stopped after its first steps by the signal; then to the end.
+    mkdir "$BATS_TEST_TMPDIR/run"
+    for _ in 1 2 3; do
+        program warmup uniform "$BATS_TEST_TMPDIR/run" &
+        pid=$!
+        sleep 0.3
+        kill -9 $pid 2>/dev/null || true
+        wait $pid || true
+    done
+    program warmup uniform "$BATS_TEST_TMPDIR/run"
+    [ "$(digest "$BATS_TEST_TMPDIR/run/uniform.h5")" = "$(digest "$one/uniform.h5")" ]
+    [ "$(h5dump -y -d snapshots/step "$one/uniform.h5" | grep -c '10, 20')" = 1 ]
+    python3=/usr/bin/python3
+    "$python3" -c 'import h5py' || skip "no h5py"
+    # Weights that no path of the later steps used are those of the end; others moved.
+    "$python3" - "$one/uniform.h5" <<'END'
+import sys, h5py, numpy
+with h5py.File(sys.argv[1]) as f:
+    def arrays(group):
+        found = []
+        group.visititems(lambda n, x: found.append(n) if isinstance(x, h5py.Dataset) else None)
+        return sorted(found)
+    for step in f["snapshots/step"]:
+        snapshot = f["snapshots/%08d" % step]
+        assert arrays(snapshot["weights"]) == arrays(f["weights"])
+        assert arrays(snapshot["statistics"]) == arrays(f["statistics"])
+        stem = [x["weights/shared/stem"] for x in (snapshot, f)]
+        assert not all(numpy.array_equal(stem[0][k][()], stem[1][k][()]) for k in stem[0])
+END
+}
+
+@test "1 and 2 threads train fairly to the same bits" {
+    "$BUILD/warmup" --config="$one/fairnas.yaml" --data="$BATS_FILE_TMPDIR/data/tiny.h5" \
+        --out="$BATS_TEST_TMPDIR/fairnas.h5" --threads=2 --quiet
+    [ "$(digest "$BATS_TEST_TMPDIR/fairnas.h5")" = "$(digest "$one/fairnas.h5")" ]
+}
+
+@test "a stage says what it cannot be made from" {
+    run program warmup uniform "$BATS_TEST_TMPDIR" "$one/greedy.h5"
+    [ "$status" = 2 ]
+    [[ $output == *"--in is given 1 times, expected none: this stage starts from nothing"* ]]
+    run program warmup uniform_e "$BATS_TEST_TMPDIR"
+    [ "$status" = 2 ]
+    [[ $output == *"--in is given 0 times, expected once: greedy.h5, whose cost is the budget"* ]]
+    run program search uniform "$BATS_TEST_TMPDIR" "$one/greedy.h5"
+    [ "$status" = 2 ]
+    [[ $output == *"has the settings of stage 'uniform', which is made by warmup, expected"* ]]
+    run program search search "$BATS_TEST_TMPDIR" "$one/uniform.h5"
+    [ "$status" = 1 ]
+    [[ $output == *"'$one/uniform.h5' has no candidate pool, expected one: "* ]]
+    run program greedy greedy "$BATS_TEST_TMPDIR" "$one/uniform.h5"
+    [ "$status" = 2 ]
+    [[ $output == *"'$one/uniform.h5' was made with other settings than those of '$one/greedy.yaml' (it has 'stage: uniform', now 'stage: warmup')"* ]]
+}
+
+@test "greedy refuses a warm-up of another schedule, and a constraint is checked first" {
+    sed 's/^  learning_rate: 0.05$/  learning_rate: 0.06/' "$one/greedy.yaml" >"$BATS_TEST_TMPDIR/greedy.yaml"
+    run "$BUILD/greedy" --config="$BATS_TEST_TMPDIR/greedy.yaml" --in="$one/warmup.h5" --quiet \
+        --data="$BATS_FILE_TMPDIR/data/tiny.h5" --out="$BATS_TEST_TMPDIR/greedy.h5"
+    [ "$status" = 2 ]
+    [[ $output == *"(it has '  learning_rate: 0.05', now '  learning_rate: 0.06'), expected the same"* ]]
+    for stage in warmup fairnas; do
+        sed '/^sampling:/,/flops/s/flops: 0/flops: 10/' "$one/$stage.yaml" >"$BATS_TEST_TMPDIR/$stage.yaml"
+        run "$BUILD/warmup" --config="$BATS_TEST_TMPDIR/$stage.yaml" --quiet \
+            --data="$BATS_FILE_TMPDIR/data/tiny.h5" --out="$BATS_TEST_TMPDIR/$stage.h5"
+        [ "$status" = 2 ]
+        [[ $output == *"$stage.yaml: sampling.constraint: no path has at most 10 FLOPs"* ]]
+    done
+    sed '/^sampling:/,/flops/s/flops: 0/flops: 100000/' "$one/fairnas.yaml" >"$BATS_TEST_TMPDIR/fairnas.yaml"
+    run "$BUILD/warmup" --config="$BATS_TEST_TMPDIR/fairnas.yaml" --quiet \
+        --data="$BATS_FILE_TMPDIR/data/tiny.h5" --out="$BATS_TEST_TMPDIR/fairnas.h5"
+    [ "$status" = 2 ]
+    [[ $output == *"sampling.constraint is set, expected none: fairnas trains every choice"* ]]
+}
