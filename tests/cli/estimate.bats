@@ -108,7 +108,7 @@ in_units() {
         make --no-print-directory BUILD_ROOT="$(dirname "$BUILD")" VARIANT="$(basename "$BUILD")" \
             EXECUTOR=local "$@" CONFIG=tests/pipeline/tiny.yaml THREADS=1 \
             RESULTS="$BATS_TEST_TMPDIR/results" DATA_FOLDER="$BATS_TEST_TMPDIR/data" \
-            SET="dataset.source=$BATS_TEST_TMPDIR/images retrain.epochs=5"
+            SET="dataset.source=$BATS_TEST_TMPDIR/images retrain.epochs=5 retrain.images=train+validation"
     }
     run made estimate
     [[ $output != *$'\n'"  retrain "* ]]
