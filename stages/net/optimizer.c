@@ -90,7 +90,7 @@ static void rmsprop_array(const struct moved *moved, const struct rmsprop *setti
     float kept = (float)settings->decay, added = (float)(1 - settings->decay);
     float epsilon = (float)settings->epsilon;
     float decay = moved->decays ? (float)settings->weight_decay : 0.0f;
-#pragma omp simd
+    /* No `omp simd`: for errno's sake compilers do not vectorise sqrtf(). */
     for (size_t i = 0; i < moved->n; i++) {
         float d = g[i] + decay * w[i];
         s[i] = kept * s[i] + added * (d * d);
