@@ -17,6 +17,7 @@
 #include "base/stop.h"
 #include "io/stage.h"
 #include "nas/nsga2.h"
+#include "nas/rare.h"
 #include "nas/sampler.h"
 #include "net/paths_file.h"
 #include "net/pool_file.h"
@@ -44,6 +45,7 @@ struct search {
     struct nsga2 *nsga2; /* NULL: random search */
     struct path *pool;   /* greedy's candidates, best first */
     int n_pool;
+    struct rare *counts; /* of the paths within the limits; NULL: no limit */
     struct progress progress;
     double seconds; /* in scoring */
     bool stopped;
@@ -169,6 +171,12 @@ static bool feasible(const struct path *path, void *context)
     const struct search *search = context;
     struct cost cost = cost_of_path(&search->net->cost, path);
     return cost_feasible(&cost, &search->config->search.constraints);
+}
+
+static bool construct(struct rng *rng, struct path *path, void *context)
+{
+    const struct search *search = context;
+    return search->counts && rare_draw(search->counts, rng, path);
 }
 
 static void set_objectives(const struct search_entry *e, double *objective)
@@ -389,7 +397,9 @@ static void search_init(struct search *search, struct stage *stage,
     search->scorer =
         scorer_create(search->net, search->workspace, dataset, batch, capacity);
     search_log_init(&search->log, c->population);
-    struct nsga2_problem problem = {&search->net->space, 2, feasible, evaluate, search};
+    search->counts = rare_create(&search->net->cost, &c->constraints);
+    struct nsga2_problem problem = {
+        &search->net->space, 2, feasible, evaluate, search, construct};
     struct nsga2_settings settings = {c->population, c->generations, c->mutation,
                                       config->seed};
     if (strcmp(c->algorithm, "nsga2") == 0)
@@ -410,6 +420,7 @@ static void warn_of_few(const struct search *search)
 static void search_release(struct search *search)
 {
     nsga2_free(search->nsga2);
+    rare_free(search->counts);
     search_log_release(&search->log);
     scorer_free(search->scorer);
     workspace_free(search->workspace);

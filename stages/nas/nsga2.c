@@ -13,7 +13,7 @@
  * order of genotypes. A space of up to WALK_MAX paths is thereby exhausted for certain;
  * in a larger one that many failures mean that there is nothing left worth waiting for.
  */
-enum { DRAWS_MAX = 100000, WALK_MAX = 1000000 };
+enum { DRAWS_MAX = 100000, CONSTRUCTIONS_MAX = 1000, WALK_MAX = 1000000 };
 
 struct nsga2 {
     struct nsga2_problem problem;
@@ -316,6 +316,21 @@ static bool add_by_walking(struct nsga2 *nsga2, struct rng *rng, struct batch *b
     return false;
 }
 
+/* Where feasible paths are too rare to be met with. */
+static bool add_by_construction(struct nsga2 *nsga2, struct rng *rng,
+                                struct batch *batch)
+{
+    const struct nsga2_problem *problem = &nsga2->problem;
+    struct path path;
+    for (int i = 0; problem->construct && i < CONSTRUCTIONS_MAX; i++) {
+        if (!problem->construct(rng, &path, problem->context))
+            return false;
+        if (add_drawn(nsga2, batch, &path))
+            return true;
+    }
+    return false;
+}
+
 /* Fills the batch with new feasible paths; fewer when the space has no more. */
 static void fill(struct nsga2 *nsga2, struct rng *rng, struct batch *batch,
                  void (*draw)(struct nsga2 *, struct rng *, struct path *))
@@ -327,7 +342,8 @@ static void fill(struct nsga2 *nsga2, struct rng *rng, struct batch *batch,
             draw(nsga2, rng, &path);
         while (!add_drawn(nsga2, batch, &path) && ++draws < DRAWS_MAX);
         if (draws == DRAWS_MAX)
-            nsga2->exhausted = !add_by_walking(nsga2, rng, batch);
+            nsga2->exhausted = !add_by_construction(nsga2, rng, batch) &&
+                               !add_by_walking(nsga2, rng, batch);
     }
 }
 

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/rng.h"
 #include "nas/path.h"
 
 enum { NSGA2_OBJECTIVES_MAX = 4 };
@@ -35,6 +36,9 @@ struct nsga2_problem {
     void (*evaluate)(const struct path *path, int n,
                      double (*objective)[NSGA2_OBJECTIVES_MAX], void *context);
     void *context;
+    /* A random feasible path where draws at random find no new one: false if there is
+     * no such way. NULL: there is none. */
+    bool (*construct)(struct rng *rng, struct path *path, void *context);
 };
 
 struct nsga2_settings {
@@ -49,7 +53,8 @@ struct nsga2 *nsga2_create(const struct nsga2_problem *problem,
 void nsga2_free(struct nsga2 *nsga2); /* NULL is allowed */
 
 /* Generation 0: the first feasible, distinct paths of `initial` in order, topped up
- * with random feasible ones; fewer than asked when the space has no more. Returns how
+ * with random feasible ones (by construct(), where 100,000 draws in a row were nothing
+ * new); fewer than asked when the space has no more. Returns how
  * many came from `initial`. Dies if there is no feasible path at all. */
 int nsga2_start(struct nsga2 *nsga2, const struct path *initial, int n_initial);
 /* One generation: offspring, evaluation, survivors. False when all generations are done

@@ -1,9 +1,10 @@
 #include "nas/sampler.h"
 
 #include "base/die.h"
+#include "nas/rare.h"
 
 enum {
-    REJECTIONS_MAX = 1000000,
+    REJECTIONS_MAX = 100000,
     ATTEMPTS_FOR_A_PLACE = 1000,
     ATTEMPTS_BY_EPSILON = 500, /* then the pool seems to have no other path */
 };
@@ -37,6 +38,16 @@ static _Noreturn void die_of_rejections(const struct sampler *sampler)
         (long long)most.params);
 }
 
+/* The counts take milliseconds, less than the rejections before: nothing is kept. */
+static bool draw_by_counting(const struct sampler *sampler, struct rng *rng,
+                             struct path *path)
+{
+    struct rare *counts = rare_create(sampler->cost, &sampler->constraint);
+    bool found = counts && rare_draw(counts, rng, path);
+    rare_free(counts);
+    return found;
+}
+
 void sampler_uniform(struct sampler *sampler, struct rng *rng, struct path *path)
 {
     const struct space *space = sampler->space;
@@ -44,12 +55,12 @@ void sampler_uniform(struct sampler *sampler, struct rng *rng, struct path *path
         *path = (struct path){.n = (uint8_t)space->n_layers};
         for (int l = 0; l < space->n_layers; l++)
             path->op[l] = (uint8_t)rng_below(rng, (uint32_t)space->n_ops);
-        sampler->drawn++;
         if (feasible(sampler, path))
             return;
         sampler->rejected++;
     }
-    die_of_rejections(sampler);
+    if (!draw_by_counting(sampler, rng, path))
+        die_of_rejections(sampler);
 }
 
 void sampler_fair(const struct space *space, struct rng *rng, struct path *path)

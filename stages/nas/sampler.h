@@ -16,13 +16,14 @@ struct sampler {
     const struct space *space;
     const struct cost_table *cost;
     struct constraint_config constraint; /* zeros: none */
-    int64_t drawn, rejected; /* uniform draws; of these, against the constraint */
+    int64_t rejected;                    /* uniform draws, against the constraint */
 };
 
 void sampler_init(struct sampler *sampler, const struct space *space,
                   const struct cost_table *cost,
                   const struct constraint_config *constraint);
-/* One uniform (feasible) path. Dies after 1,000,000 rejections in a row, saying so. */
+/* One uniform (feasible) path. After 100,000 rejections in a row it is drawn by
+ * rare.h's law, which is nearly the same; dies if that finds none, saying so. */
 void sampler_uniform(struct sampler *sampler, struct rng *rng, struct path *path);
 /* Strict fairness (FairNAS): as many paths as a layer has choices, path[n_ops], such
  * that each layer has each of its choices in one of them; a permutation for each layer.

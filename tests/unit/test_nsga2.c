@@ -256,6 +256,7 @@ struct watch {
     struct space space;
     void (*objectives)(const struct path *path, double *objective);
     bool (*allowed)(const struct path *path);
+    bool (*construct)(struct rng *rng, struct path *path, void *context);
     bool backwards; /* evaluate the last path of a batch first */
     int calls, largest_batch;
     struct path_map *seen;
@@ -295,6 +296,7 @@ static struct nsga2 *search(struct watch *watch, int layers, int ops,
         .feasible = watched_feasible,
         .evaluate = watched_evaluate,
         .context = watch,
+        .construct = watch->construct,
     };
     return nsga2_create(&problem, settings);
 }
@@ -629,6 +631,33 @@ static void a_large_space_is_searched_from_a_single_feasible_path(void **state)
         ;
     assert_int_equal(nsga2_generation(nsga2), 3);
     assert_int_equal(path_map_size(watch.seen), 1 + 3 * 10);
+    search_end(nsga2, &watch);
+}
+
+/* At most three of forty genes. */
+static bool set_a_few(struct rng *rng, struct path *path, void *context)
+{
+    (void)context;
+    *path = (struct path){.n = 40};
+    for (int i = 0; i < 3; i++)
+        path->op[rng_below(rng, 40)] = (uint8_t)rng_below(rng, 4);
+    return true;
+}
+
+/* The same space, with no path known but a way to make some. */
+static void where_draws_find_nothing_paths_are_constructed(void **state)
+{
+    (void)state;
+    struct watch watch = {.objectives = rugged, .allowed = three_genes_at_most};
+    const struct nsga2_settings settings = {10, 4, 0.02, 8};
+    watch.construct = set_a_few;
+    struct nsga2 *nsga2 = search(&watch, 40, 4, &settings);
+    assert_int_equal(nsga2_start(nsga2, NULL, 0), 0);
+    assert_int_equal(path_map_size(watch.seen), 10);
+    while (nsga2_advance(nsga2))
+        ;
+    assert_int_equal(path_map_size(watch.seen), 4 * 10);
+    assert_false(watch.saw_forbidden);
     search_end(nsga2, &watch);
 }
 
@@ -1003,6 +1032,7 @@ int main(void)
         cmocka_unit_test(a_small_space_is_exhausted_and_the_search_stops),
         cmocka_unit_test(a_space_smaller_than_the_population_is_taken_whole),
         cmocka_unit_test(a_large_space_is_searched_from_a_single_feasible_path),
+        cmocka_unit_test(where_draws_find_nothing_paths_are_constructed),
         cmocka_unit_test(one_single_path_is_a_space_too),
         cmocka_unit_test(what_is_not_a_number_is_worse_than_anything),
         cmocka_unit_test(without_any_feasible_path_the_program_ends),
