@@ -552,7 +552,9 @@ int main(int argc, char **argv)
     const char *part = NULL, *file = NULL;
     bool merging = false;
     const struct option_row rows[] = {
-        OPTIONS_STAGE_ROWS(stage.options, 1),
+        {"in", "FILE.h5", OPTION_TEXTS, &stage.options.in, 1,
+         "supernet whose ranking is judged, or (--merge) a shard"},
+        OPTIONS_STAGE_ROWS(stage.options, 0),
         {"shard", "I/N", OPTION_TEXT, &part, 0, "judge only the I-th of N parts"},
         {"merge", NULL, OPTION_FLAG, &merging, 0,
          "judge nothing: --in are all N shards"},
