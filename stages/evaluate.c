@@ -320,10 +320,6 @@ int main(int argc, char **argv)
     options_parse(&program, rows, argc, argv);
     if (files.n)
         die_asked_wrong("'--show' goes with no other option");
-    if (stage.options.in.n != 1)
-        die_asked_wrong("found %d '--in', expected one: a network has an evaluation of "
-                        "its own",
-                        stage.options.in.n);
     stage_begin(&stage, program.name);
     evaluation_init(&evaluation, &stage);
     resume(&evaluation);
