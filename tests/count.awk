@@ -2,6 +2,7 @@
 /^1\.\.[0-9]+/ {
     sub(/^1\.\./, "")
     planned += $1 + 0
+    has_plan = 1
 }
 /^ok .*# (skip|SKIP)/ {
     skipped++
@@ -21,12 +22,12 @@
 }
 /^exit / {
     lost = planned > seen ? planned - seen : 0
-    if (!lost && !failed_here && $2 != "0")
-        lost = 1 # a leak report at the end, or no plan at all
+    if (!lost && !failed_here && ($2 != "0" || !has_plan))
+        lost = 1 # a leak report at the end, or nothing that could be counted
     if (lost)
         print $3 ": " lost " not run to their end (exit code " $2 ")"
     failed += lost
-    planned = seen = failed_here = 0
+    planned = seen = failed_here = has_plan = 0
 }
 END {
     printf "%d passed, %d failed\n", passed, failed

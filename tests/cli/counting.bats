@@ -58,3 +58,11 @@ count() { # standard output's last line, and the exit code in $status
     [ "$last" = "1 passed, 0 failed" ]
     [[ $output == *"skipped: y # skip no h5py"* ]]
 }
+
+@test "a program that says nothing which can be counted has failed" {
+    program a 'echo 1..1; echo "ok 1 - x"'
+    program b 'echo "all is well"'
+    count ./a ./b
+    [ "$last" = "1 passed, 1 failed" ]
+    [ "$status" = 1 ]
+}

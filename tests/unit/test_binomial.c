@@ -92,5 +92,6 @@ int main(void)
         cmocka_unit_test(an_interval_stays_between_none_and_all),
         cmocka_unit_test(nothing_is_known_of_no_trials),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("binomial", tests, NULL, NULL);
 }

@@ -137,5 +137,6 @@ int main(void)
         cmocka_unit_test(a_grid_encloses_the_share),
         cmocka_unit_test(two_limits_are_sampled),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

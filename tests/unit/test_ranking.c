@@ -196,6 +196,7 @@ int main(void)
         cmocka_unit_test(a_caption_names_each_source_once_and_groups_what_is_missing),
         cmocka_unit_test(a_test_that_was_not_made_is_not_there),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("ranking", tests, make_artifacts,
                                        scratch_teardown);
 }

@@ -197,5 +197,6 @@ int main(void)
         cmocka_unit_test(a_number_that_is_none_is_unknown),
         cmocka_unit_test(three_files_are_saved),
     };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("table", tests, scratch_setup, scratch_teardown);
 }
