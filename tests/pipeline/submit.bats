@@ -319,6 +319,21 @@ printf "state: \"interrupted\"\ndone: $n\n" >"${out%.h5}.status.yaml"; exit 75'
     grep -q 'scontrol requeue 101' "$STUB/calls"
 }
 
+@test "told to stop before the stage listens, it comes back all the same" {
+    stage_does ': >"$out.up"; while :; do sleep 0.05; done'
+    submit warmup
+    job 101 warmup 3>&- &
+    pid=$!
+    for _ in {1..200}; do [ ! -e "$run/warmup.h5.up" ] || break; sleep 0.05; done
+    batch=$(pgrep -P $pid -f "$run/jobs/warmup/job" | head -n 1)
+    kill -USR1 "${batch:-$pid}"
+    code=0
+    wait $pid || code=$?
+    [ $code = 75 ]
+    grep -q 'scontrol requeue 101' "$STUB/calls"
+    [ ! -e "$run/jobs/warmup/ended" ]
+}
+
 status() { slurm/status --results="$BATS_TEST_TMPDIR/results" --run=r; }
 
 @test "status: queued and why, running, failed and what was not started for it" {
