@@ -161,6 +161,33 @@ digest_of() { digest "$BATS_FILE_TMPDIR/$1.h5"; }
     [[ $output == *"greedy, by_loss on 1 images with all, stratum feasible (0 paths): no correlation, fewer than two paths"* ]]
 }
 
+# made RUN WORD...: make rankcorr with snapshots of the uniform supernet.
+made() {
+    local run=$1
+    shift
+    tiny_make rankcorr RUN="$run" SET='uniform.steps=40 uniform.snapshot_steps=20' THREADS=1 \
+        EXECUTOR=local "$@"
+}
+
+@test "make rankcorr: a table with the snapshots; by two shards the same bits; and then nothing" {
+    copy_run calm whole
+    run made whole
+    echo "$output"
+    [ "$status" = 0 ]
+    [[ $output == *"Kendall's tau by loss"*"  uniform@20 "*"  uniform "*"  greedy "* ]]
+    copy_run whole parts
+    rm "$BATS_FILE_TMPDIR/results/parts/rankcorr.h5"
+    made parts SHARDS=2
+    [ "$(digest "$BATS_FILE_TMPDIR/results/parts/rankcorr.h5")" = \
+        "$(digest "$BATS_FILE_TMPDIR/results/whole/rankcorr.h5")" ]
+    [ -e "$BATS_FILE_TMPDIR/results/parts/rankcorr/2of2.h5" ]
+    before=$(made_when parts)
+    made parts SHARDS=2
+    [ "$(made_when parts)" = "$before" ]
+    run made parts SHARDS=0
+    [[ $output == *"SHARDS is '0', expected a number of parts from 1 to 128"* ]]
+}
+
 # The vectors are in the artifact: every coefficient follows from them.
 @test "every correlation is SciPy's of the stored scores, by stratum and with the truth" {
     python=${PYTHON:-/usr/bin/python3}

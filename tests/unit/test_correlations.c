@@ -243,6 +243,8 @@ static int load_into_another(const void *argument)
     if (change == 6)
         agreement_load_shard(&b, artifact);
     agreement_load_scores(&b, &all, artifact);
+    artifact_close(artifact);
+    agreement_release(&b);
     return 0;
 }
 
@@ -260,6 +262,7 @@ static void scores_of_something_else_are_refused(void **state)
     struct agreement a = new_agreement();
     add_scores(&a, "one");
     saved(&a, &(struct shard){0, 0, 0, PATHS}, "all.h5");
+    agreement_release(&a);
     for (int i = 0; i < 7; i++) {
         struct child child = child_run(load_into_another, &i);
         if (child.code != EXIT_FAILED || !strstr(child.err, message[i]))
@@ -268,7 +271,6 @@ static void scores_of_something_else_are_refused(void **state)
     }
     int nothing = -1;
     assert_int_equal(child_run(load_into_another, &nothing).code, 0);
-    agreement_release(&a);
 }
 
 static void the_report_shows_what_was_saved(void **state)
