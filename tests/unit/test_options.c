@@ -148,7 +148,7 @@ static void more_texts_than_there_is_room_are_refused(void **state)
     const char *needed[] = {NEEDED};
     enum { FIRST = sizeof needed / sizeof needed[0] };
     const char *words[FIRST + OPTION_TEXTS_MAX + 1] = {NEEDED};
-    char text[OPTION_TEXTS_MAX][16];
+    char text[OPTION_TEXTS_MAX][32];
     for (int i = 0; i < OPTION_TEXTS_MAX - 1; i++) {
         snprintf(text[i], sizeof text[i], "--in=%d", i + 2);
         words[FIRST + i] = text[i];
