@@ -71,7 +71,7 @@ struct method {
     const char *paper;   /* whose cost the paper prints */
 };
 static const struct method methods[] = {
-    {"random search", "greedy", "random", "random", NULL},
+    {"random search", "uniform", "random", "random", NULL},
     {"uniform sampling", "uniform", "search_uniform", "search_uniform", "uniform"},
     {"FairNAS", "fairnas", "search_fairnas", "search_fairnas", "fairnas"},
     {"uniform sampling-E", "uniform_e", "search_uniform_e", "search_uniform_e",
@@ -165,7 +165,7 @@ struct table *table_of_costs(struct run *run)
         "#evaluation / ratio, the ratio being the time of training on an image over "
         "that of scoring one, as measured (the paper's: %.2f). The paper's figures are "
         "of ImageNet and count evaluation in all 46 epochs. -E: training stopped at "
-        "GreedyNAS's corrected cost; random search: on the greedy supernet. In "
+        "GreedyNAS's corrected cost; random search: on the uniform supernet. In "
         "brackets: 95 %% intervals of the images alone; "
         "validation is the accuracy of the best of all judged paths by the supernet's "
         "weights, and so flatters; test that of the same path retrained.",
