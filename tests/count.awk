@@ -19,6 +19,10 @@
     failed++
     failed_here++
     seen++
+    print
+}
+/^# / && failed_here {
+    print
 }
 /^exit / {
     lost = planned > seen ? planned - seen : 0

@@ -17,9 +17,10 @@ setup() {
 
 # number ARTIFACT ARRAY: a scalar, or the first of an array
 number() { h5dump -y -d "$2" "$1" | awk '/DATA \{/ { getline; sub(/,.*/, ""); print $1; exit }'; }
-# program NAME STAGE FOLDER [INPUT]: by hand, with the run's settings
+# program NAME STAGE FOLDER [INPUT]: by hand, with the run's settings. With replace=exec
+# the shell becomes the program: what kills the one kills the other.
 program() {
-    "$BUILD/$1" --config="$one/$2.yaml" --data="$BATS_FILE_TMPDIR/data/tiny.h5" \
+    ${replace:-} "$BUILD/$1" --config="$one/$2.yaml" --data="$BATS_FILE_TMPDIR/data/tiny.h5" \
         ${4:+--in="$4"} --out="$3/$(basename "$2").h5" --quiet
 }
 
@@ -96,7 +97,7 @@ program() {
     # The same schedule, stopped after its first steps by the signal; then to the end.
     mkdir "$BATS_TEST_TMPDIR/run"
     for _ in 1 2 3; do
-        program warmup uniform "$BATS_TEST_TMPDIR/run" &
+        replace=exec program warmup uniform "$BATS_TEST_TMPDIR/run" &
         pid=$!
         sleep 0.3
         kill -9 $pid 2>/dev/null || true
