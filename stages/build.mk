@@ -74,6 +74,7 @@ TEST_PACKAGES := cmocka
 TEST_CFLAGS = -Itests $(shell $(PKG_CONFIG) --cflags $(TEST_PACKAGES))
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs $(TEST_PACKAGES))
 
+comma := ,
 Q := $(if $(V),,@)
 say = $(if $(V)$(dry_run),,@echo '  $1 $(@:$(BUILD)/%=%)')
 
@@ -137,5 +138,9 @@ $(BENCH_PROGRAMS): $(BUILD)/bench/%: tests/bench/%.c $(REF_OBJECTS) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,compile)
 	$(Q)$(CC) $(CFLAGS_ALL) $(TEST_CFLAGS) -MMD -MP -o $@ $(LINKED) $(LDLIBS_ALL)
+
+# bench_network times the operations of tensor/ by putting itself around them.
+$(BUILD)/bench/bench_network: private override CFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,\
+	$(shell sed -n 's/^PROFILED.void, \([a-z_]*\),.*/\1/p' tests/bench/profile.h))
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -234,49 +234,33 @@ INSTANCE(5, 2)
 INSTANCE(7, 1)
 INSTANCE(7, 2)
 
-/* Vectors that are filled together: memory is read in pieces of more than one line. */
-enum { COLUMNS = 4 };
-
-/* Where the channels from c on go. */
-ALWAYS_INLINE float *block_of(const struct depthwise_fill *fill, size_t c)
+/* The fills go through memory in its order, with a prefetch as far ahead as
+ * PREFETCH_AHEAD floats of these channels reach. */
+ALWAYS_INLINE size_t fill_ahead(const struct depthwise_fill *fill)
 {
-    return fill->to + c / CHANNEL_BLOCK * fill->block + c % CHANNEL_BLOCK;
-}
-
-ALWAYS_INLINE void activate_columns(const int columns, const enum activation act,
-                                    const bool scaled,
-                                    const struct depthwise_fill *fill,
-                                    const struct source *x, size_t c)
-{
-    vf scale[COLUMNS], shift[COLUMNS];
-    float *to[COLUMNS];
-    UNROLLED
-    for (int i = 0; i < columns; i++) {
-        const size_t at = c + (size_t)i * KERNEL_WIDTH;
-        scale[i] = scaled ? v_load(x->scale + at) : v_set(1);
-        shift[i] = scaled ? v_load(x->shift + at) : v_set(0);
-        to[i] = block_of(fill, at);
-    }
-    for (int q = 0; q < fill->columns; q++) {
-        const float *from = x->z + (size_t)q * fill->padded + c;
-        UNROLLED
-        for (int i = 0; i < columns; i++) {
-            const vf z = v_load(from + i * KERNEL_WIDTH);
-            v_store(to[i] + q * CHANNEL_BLOCK,
-                    scaled ? v_act(act, scale[i] * z + shift[i]) : z);
-        }
-    }
+    return (PREFETCH_AHEAD / fill->lanes + 1) * fill->padded;
 }
 
 ALWAYS_INLINE void activate_row(const enum activation act, const bool scaled,
                                 const struct depthwise_fill *fill,
                                 const struct source *x)
 {
-    size_t c = 0;
-    for (; c + COLUMNS * KERNEL_WIDTH <= fill->lanes; c += COLUMNS * KERNEL_WIDTH)
-        activate_columns(COLUMNS, act, scaled, fill, x, c);
-    for (; c < fill->lanes; c += KERNEL_WIDTH)
-        activate_columns(1, act, scaled, fill, x, c);
+    const size_t ahead = fill_ahead(fill);
+    for (int q = 0; q < fill->columns; q++) {
+        const float *from = x->z + (size_t)q * fill->padded;
+        float *to = fill->to + q * CHANNEL_BLOCK;
+        for (size_t c = 0; c < fill->lanes; c += CHANNEL_BLOCK, to += fill->block) {
+            __builtin_prefetch(from + ahead + c);
+            UNROLLED
+            for (int lane = 0; lane < CHANNEL_BLOCK; lane += KERNEL_WIDTH) {
+                const size_t at = c + (size_t)lane;
+                const vf z = v_load(from + at);
+                v_store(to + lane, scaled ? v_act(act, v_load(x->scale + at) * z +
+                                                           v_load(x->shift + at))
+                                          : z);
+            }
+        }
+    }
 }
 
 static void fill_activated(const struct depthwise_fill *fill, const struct source *x)
@@ -306,40 +290,26 @@ static void fill_activated(const struct depthwise_fill *fill, const struct sourc
     }
 }
 
-ALWAYS_INLINE void gradient_columns(const int columns,
-                                    const struct depthwise_fill *fill,
-                                    const struct gradient *dz, size_t c)
-{
-    vf ca[COLUMNS], cb[COLUMNS], cc[COLUMNS], mean[COLUMNS];
-    float *to[COLUMNS];
-    UNROLLED
-    for (int i = 0; i < columns; i++) {
-        const size_t at = c + (size_t)i * KERNEL_WIDTH;
-        ca[i] = v_load(dz->ca + at);
-        cb[i] = v_load(dz->cb + at);
-        cc[i] = v_load(dz->cc + at);
-        mean[i] = v_load(dz->mean + at);
-        to[i] = block_of(fill, at);
-    }
-    for (int q = 0; q < fill->columns; q++) {
-        const size_t from = (size_t)q * fill->padded + c;
-        UNROLLED
-        for (int i = 0; i < columns; i++) {
-            const size_t at = from + (size_t)i * KERNEL_WIDTH;
-            v_store(to[i] + q * CHANNEL_BLOCK,
-                    ca[i] * v_load(dz->g + at) +
-                        (cb[i] * (v_load(dz->z + at) - mean[i]) + cc[i]));
-        }
-    }
-}
-
 static void fill_gradient(const struct depthwise_fill *fill, const struct gradient *dz)
 {
-    size_t c = 0;
-    for (; c + COLUMNS * KERNEL_WIDTH <= fill->lanes; c += COLUMNS * KERNEL_WIDTH)
-        gradient_columns(COLUMNS, fill, dz, c);
-    for (; c < fill->lanes; c += KERNEL_WIDTH)
-        gradient_columns(1, fill, dz, c);
+    const size_t ahead = fill_ahead(fill);
+    for (int q = 0; q < fill->columns; q++) {
+        const float *g = dz->g + (size_t)q * fill->padded,
+                    *z = dz->z + (size_t)q * fill->padded;
+        float *to = fill->to + q * CHANNEL_BLOCK;
+        for (size_t c = 0; c < fill->lanes; c += CHANNEL_BLOCK, to += fill->block) {
+            __builtin_prefetch(g + ahead + c);
+            __builtin_prefetch(z + ahead + c);
+            UNROLLED
+            for (int lane = 0; lane < CHANNEL_BLOCK; lane += KERNEL_WIDTH) {
+                const size_t at = c + (size_t)lane;
+                const vf centred = v_load(z + at) - v_load(dz->mean + at);
+                v_store(to + lane,
+                        v_load(dz->ca + at) * v_load(g + at) +
+                            (v_load(dz->cb + at) * centred + v_load(dz->cc + at)));
+            }
+        }
+    }
 }
 
 static void combine(size_t chunks, size_t distance, int taps, size_t padded,

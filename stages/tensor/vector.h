@@ -46,6 +46,13 @@ ALWAYS_INLINE void v_store(float *p, vf a)
     *(vf_unaligned *)p = a;
 }
 
+/* For a loop that goes through memory in order: what it will read in a while. */
+enum { PREFETCH_AHEAD = 1024 /* floats */ };
+ALWAYS_INLINE void v_prefetch(const float *p)
+{
+    __builtin_prefetch(p + PREFETCH_AHEAD);
+}
+
 /* x - zero folds into one broadcast; zero + x would add an instruction. */
 ALWAYS_INLINE vf v_set(float x)
 {

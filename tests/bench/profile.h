@@ -1,0 +1,195 @@
+/*
+ * profile.h - where the time of a network goes, by operation and shape.
+ *
+ * The linker (--wrap, see stages/build.mk) puts these functions around the operations
+ * of tensor/; the library itself knows nothing of it. For bench_network.c alone.
+ */
+#ifndef BENCH_PROFILE_H
+#define BENCH_PROFILE_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "tensor/activate.h"
+#include "tensor/batchnorm.h"
+#include "tensor/classifier.h"
+#include "tensor/depthwise.h"
+#include "tensor/global_pool.h"
+#include "tensor/pointwise.h"
+#include "tensor/squeeze_excite.h"
+#include "tensor/stem.h"
+
+enum { PROFILE_ROWS = 256, PROFILE_RUNS_MOST = 100 };
+
+/* One operation of one shape; what it took in each run, all its calls together. */
+static struct profile_row {
+    const char *kind;
+    char shape[64];
+    double seconds[PROFILE_RUNS_MOST];
+    double flops; /* of one run */
+} profile_row[PROFILE_ROWS];
+static int profile_rows, profile_run = -1;
+
+/* The calls from here on belong to the next run. */
+static void profile_next_run(void)
+{
+    BUG_IF(++profile_run == PROFILE_RUNS_MOST);
+}
+
+/* flops: two a multiply-add; 0 where they are not the point. */
+static void profile_add(const char *kind, const char *shape, double flops, double since)
+{
+    const double seconds = clock_seconds() - since;
+    if (profile_run < 0)
+        return;
+    int i = 0;
+    while (i < profile_rows && (strcmp(profile_row[i].kind, kind) != 0 ||
+                                strcmp(profile_row[i].shape, shape) != 0))
+        i++;
+    if (i == profile_rows) {
+        BUG_IF(profile_rows == PROFILE_ROWS);
+        profile_row[profile_rows++] = (struct profile_row){.kind = kind};
+        snprintf(profile_row[i].shape, sizeof(profile_row[i].shape), "%s", shape);
+    }
+    profile_row[i].seconds[profile_run] += seconds;
+    if (profile_run == 0)
+        profile_row[i].flops += flops;
+}
+
+static int profile_by_value(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* By the median, which is seconds[0] from profile_print() on: a run that something else
+ * on the machine held up does not count. */
+static int profile_by_seconds(const void *a, const void *b)
+{
+    const struct profile_row *x = a, *y = b;
+    return (x->seconds[0] < y->seconds[0]) - (x->seconds[0] > y->seconds[0]);
+}
+
+static void profile_print_row(const struct profile_row *row, double all)
+{
+    printf("%8.2f ms %5.1f %%  %-20s %-26s", 1e3 * row->seconds[0],
+           100 * row->seconds[0] / all, row->kind, row->shape);
+    if (row->flops > 0)
+        printf(" %6.1f GFLOP/s", row->flops / row->seconds[0] / 1e9);
+    printf("\n");
+}
+
+static void profile_print(void)
+{
+    static struct profile_row kind[PROFILE_ROWS];
+    const int runs = profile_run + 1;
+    int kinds = 0;
+    double all = 0;
+    for (int i = 0; i < profile_rows; i++) {
+        struct profile_row *row = &profile_row[i];
+        qsort(row->seconds, (size_t)runs, sizeof(*row->seconds), profile_by_value);
+        row->seconds[0] = row->seconds[runs / 2];
+        int k = 0;
+        while (k < kinds && strcmp(kind[k].kind, row->kind) != 0)
+            k++;
+        if (k == kinds)
+            kind[kinds++] = (struct profile_row){.kind = row->kind};
+        kind[k].seconds[0] += row->seconds[0];
+        kind[k].flops += row->flops;
+        all += row->seconds[0];
+    }
+    qsort(profile_row, (size_t)profile_rows, sizeof(*profile_row), profile_by_seconds);
+    qsort(kind, (size_t)kinds, sizeof(*kind), profile_by_seconds);
+    for (int k = 0; k < kinds; k++)
+        profile_print_row(&kind[k], all);
+    printf("\n");
+    for (int i = 0; i < profile_rows; i++)
+        profile_print_row(&profile_row[i], all);
+}
+
+#define PROFILED(result, name, parameters, arguments, kind, flops, ...)                \
+    result __real_##name parameters;                                                   \
+    result __wrap_##name parameters;                                                   \
+    result __wrap_##name parameters                                                    \
+    {                                                                                  \
+        char text[64];                                                                 \
+        snprintf(text, sizeof(text), __VA_ARGS__);                                     \
+        const double start = clock_seconds();                                          \
+        __real_##name arguments;                                                       \
+        profile_add(kind, text, flops, start);                                         \
+    }
+
+static double profile_conv(struct shape in, int k, int stride, double taps)
+{
+    return 2.0 * in.n * ((in.h - 1) / stride + 1) * ((in.w - 1) / stride + 1) * k *
+           taps;
+}
+
+PROFILED(void, pointwise_forward,
+         (struct shape in, int k, int stride, const struct source *x, const float *w,
+          float *z, const struct moments *moments, struct arena *scratch),
+         (in, k, stride, x, w, z, moments, scratch), "1x1 forward",
+         profile_conv(in, k, stride, in.c), "%d -> %d at %d x %d", in.c, k, in.h, in.w)
+PROFILED(void, pointwise_backward,
+         (struct shape in, int k, int stride, const struct gradient *dz,
+          const struct source *x, const float *w, float *dw, const struct sink *dx,
+          struct arena *scratch),
+         (in, k, stride, dz, x, w, dw, dx, scratch), "1x1 backward",
+         2 * profile_conv(in, k, stride, in.c), "%d -> %d at %d x %d", in.c, k, in.h,
+         in.w)
+PROFILED(void, depthwise_forward,
+         (struct shape in, int r, int stride, const struct source *x, const float *w,
+          float *z, const struct moments *moments, struct arena *scratch),
+         (in, r, stride, x, w, z, moments, scratch), "depthwise forward",
+         profile_conv(in, in.c, stride, r *r), "%d k%d/%d at %d x %d", in.c, r, stride,
+         in.h, in.w)
+PROFILED(void, depthwise_backward,
+         (struct shape in, int r, int stride, const struct gradient *dz,
+          const struct source *x, const float *w, float *dw, const struct sink *dx,
+          struct arena *scratch),
+         (in, r, stride, dz, x, w, dw, dx, scratch), "depthwise backward",
+         2 * profile_conv(in, in.c, stride, r *r), "%d k%d/%d at %d x %d", in.c, r,
+         stride, in.h, in.w)
+PROFILED(void, stem_forward,
+         (struct shape in, int k, int r, int stride, const float *x, const float *w,
+          float *z, const struct moments *moments, struct arena *scratch),
+         (in, k, r, stride, x, w, z, moments, scratch), "stem forward",
+         profile_conv(in, k, stride, r *r *in.c), "%d -> %d", in.c, k)
+PROFILED(void, stem_backward,
+         (struct shape in, int k, int r, int stride, const struct gradient *dz,
+          const float *x, float *dw, struct arena *scratch),
+         (in, k, r, stride, dz, x, dw, scratch), "stem backward",
+         profile_conv(in, k, stride, r *r *in.c), "%d -> %d", in.c, k)
+PROFILED(void, batchnorm_apply,
+         (struct shape shape, const float *z, const float *scale, const float *shift,
+          const float *residual, float *y),
+         (shape, z, scale, shift, residual, y), "block output", 0, "%d at %d x %d",
+         shape.c, shape.h, shape.w)
+PROFILED(void, activate_forward, (struct shape shape, const struct source *x, float *y),
+         (shape, x, y), "stem output", 0, "%d at %d x %d", shape.c, shape.h, shape.w)
+PROFILED(void, activate_backward,
+         (struct shape shape, const float *dy, const struct source *x,
+          const struct sink *dx, struct arena *scratch),
+         (shape, dy, x, dx, scratch), "stem output", 0, "%d at %d x %d", shape.c,
+         shape.h, shape.w)
+PROFILED(void, global_pool_forward, (struct shape in, const struct source *x, float *y),
+         (in, x, y), "pool", 0, "%d at %d x %d", in.c, in.h, in.w)
+PROFILED(void, global_pool_backward,
+         (struct shape in, const float *dy, const struct source *x,
+          const struct sink *dx, struct arena *scratch),
+         (in, dy, x, dx, scratch), "pool", 0, "%d at %d x %d", in.c, in.h, in.w)
+PROFILED(void, linear_forward,
+         (int n, int c, int classes, const float *x, const float *w, const float *b,
+          float *logits),
+         (n, c, classes, x, w, b, logits), "linear", 2.0 * n * c * classes, "%d -> %d",
+         c, classes)
+PROFILED(void, linear_backward,
+         (int n, int c, int classes, const float *dlogits, const float *x,
+          const float *w, float *dw, float *db, float *dx, struct arena *scratch),
+         (n, c, classes, dlogits, x, w, dw, db, dx, scratch), "linear",
+         4.0 * n * c * classes, "%d -> %d", c, classes)
+
+#endif
