@@ -12,7 +12,7 @@ enum {
     TILE_FLOATS = 100 * 1024, /* of a and dz together: 400 KiB of the L2 cache */
 };
 
-static const struct product_kernels *choose_kernels(void)
+const struct product_kernels *product_kernels(void)
 {
     static const struct product_kernels *const kernels[ISA_COUNT] = {
         [ISA_AVX512] = &product_kernels_avx512,
@@ -102,7 +102,7 @@ static struct work work_of(const struct run *r, int chunk)
 {
     const size_t t = (size_t)omp_get_thread_num();
     const size_t padded = larger(r->padded_c, r->padded_k);
-    const size_t stride = r->tile_rows * (size_t)r->kernels->width;
+    const size_t stride = r->tile_rows * CHANNEL_BLOCK;
     struct work w = {
         .a = {r->a + t * r->tile_rows * r->padded_c, stride, 0},
         .sums = r->sums + t * 2 * padded,
@@ -228,7 +228,7 @@ void product_forward(const struct product *p, const float *w, float *z,
 {
     const size_t mark = arena_mark(scratch);
     struct run r = run_plan(p, false, false);
-    r.kernels = choose_kernels();
+    r.kernels = product_kernels();
     run_take(&r, false, scratch);
     if (moments && !moments->sum)
         moments = NULL;
@@ -380,7 +380,7 @@ void product_backward(const struct product *p, const struct gradient *dz,
 {
     const size_t mark = arena_mark(scratch);
     struct run r = run_plan(p, dx && dx->gate_sum, true);
-    r.kernels = choose_kernels();
+    r.kernels = product_kernels();
     run_take(&r, true, scratch);
 #pragma omp parallel
     {

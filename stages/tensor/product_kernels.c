@@ -13,6 +13,12 @@ enum {
 };
 #define AS_IS ACT_COUNT
 
+/* Where channel c of the tile's first row lies. */
+ALWAYS_INLINE float *tile_at(const struct tile *tile, size_t c)
+{
+    return tile->at + c / CHANNEL_BLOCK * tile->stride + c % CHANNEL_BLOCK;
+}
+
 /* --- loading ----------------------------------------------------- */
 
 /* A row at a time and so in the order of memory, with a prefetch: what comes from DRAM
@@ -25,15 +31,14 @@ ALWAYS_INLINE void load_activated(const enum activation act, const bool gated,
 {
     for (int row = 0; row < to->rows; row++) {
         const float *z = x->z + at[row], *gate = gated ? x->gate + gate_at[row] : NULL;
-        float *out = to->at + row * W;
-        for (size_t c = 0; c < padded; c += W, out += to->stride) {
+        for (size_t c = 0; c < padded; c += W) {
             v_prefetch(z + c);
             vf a = v_load(z + c);
             if (act != AS_IS)
                 a = v_act(act, a * v_load(x->scale + c) + v_load(x->shift + c));
             if (gated)
                 a = a * v_load(gate + c);
-            v_store(out, a);
+            v_store(tile_at(to, c) + row * CHANNEL_BLOCK, a);
         }
     }
 }
@@ -66,13 +71,13 @@ static void load_gradient(const struct gradient *dz, size_t padded, size_t first
 {
     for (int row = 0; row < to->rows; row++) {
         const size_t here = (first + (size_t)row) * padded;
-        float *out = to->at + row * W;
-        for (size_t c = 0; c < padded; c += W, out += to->stride) {
+        for (size_t c = 0; c < padded; c += W) {
             v_prefetch(dz->g + here + c);
             v_prefetch(dz->z + here + c);
             const vf centred = v_load(dz->z + here + c) - v_load(dz->mean + c);
-            v_store(out, v_load(dz->ca + c) * v_load(dz->g + here + c) +
-                             (v_load(dz->cb + c) * centred + v_load(dz->cc + c)));
+            v_store(tile_at(to, c) + row * CHANNEL_BLOCK,
+                    v_load(dz->ca + c) * v_load(dz->g + here + c) +
+                        (v_load(dz->cb + c) * centred + v_load(dz->cc + c)));
         }
     }
 }
@@ -146,6 +151,8 @@ ALWAYS_INLINE void put_store(const int vectors, const int steps, const bool add,
             vf g = acc[r][v];
             if (add)
                 g = g + v_load(end->add + here);
+            if (end->bias)
+                g = g + v_load(end->bias + column + v * W);
             v_store(end->out + here, g);
             if (summed) {
                 s->sum[v] += g;
@@ -187,7 +194,10 @@ ALWAYS_INLINE void put_slope(const int vectors, const int steps,
         for (int r = 0; r < steps; r++) {
             const size_t here = at[r] + column + (size_t)(v * W);
             const vf z = v_load(end->z + here);
-            const vf g = v_act_gradient(act, z * scale + shift, acc[r][v]);
+            vf g = acc[r][v];
+            if (end->add)
+                g = g + (v_load(end->add + here) + v_load(end->bias + column + v * W));
+            g = v_act_gradient(act, z * scale + shift, g);
             v_store(end->out + here, g);
             s->sum[v] += g;
             s->square[v] += g * (z - centre);
@@ -215,6 +225,22 @@ ALWAYS_INLINE void put_gate(const int vectors, const int steps,
     }
 }
 
+ALWAYS_INLINE void put_activated(const int vectors, const int steps,
+                                 const enum activation act, vf (*acc)[4],
+                                 const size_t *at, size_t column,
+                                 const struct product_end *end)
+{
+    UNROLLED
+    for (int v = 0; v < vectors; v++) {
+        const size_t c = column + (size_t)(v * W);
+        const vf scale = v_load(end->scale + c), shift = v_load(end->shift + c);
+        float *out = end->out + c / CHANNEL_BLOCK * end->block + c % CHANNEL_BLOCK;
+        UNROLLED
+        for (int r = 0; r < steps; r++)
+            v_store(out + at[r], v_act(act, acc[r][v] * scale + shift));
+    }
+}
+
 /* The ends that are quick. true: done. */
 ALWAYS_INLINE bool put_quick(const int vectors, const int steps, vf (*acc)[4],
                              const size_t *at, size_t column,
@@ -234,6 +260,12 @@ ALWAYS_INLINE bool put_quick(const int vectors, const int steps, vf (*acc)[4],
         put_slope(vectors, steps, ACT_RELU, acc, at, column, end, s);
     else if (end->kind == END_SLOPE && end->act == ACT_RELU6)
         put_slope(vectors, steps, ACT_RELU6, acc, at, column, end, s);
+    else if (end->kind == END_ACTIVATED && end->act == ACT_NONE)
+        put_activated(vectors, steps, ACT_NONE, acc, at, column, end);
+    else if (end->kind == END_ACTIVATED && end->act == ACT_RELU)
+        put_activated(vectors, steps, ACT_RELU, acc, at, column, end);
+    else if (end->kind == END_ACTIVATED && end->act == ACT_RELU6)
+        put_activated(vectors, steps, ACT_RELU6, acc, at, column, end);
     else
         return false;
     return true;
@@ -254,7 +286,11 @@ ALWAYS_INLINE void put_row(const int vectors, vf (*acc)[4], const size_t *at,
 {
     if (put_quick(vectors, 1, acc, at, column, end, s))
         return;
-    if (end->kind == END_SLOPE)
+    if (end->kind == END_ACTIVATED && end->act == ACT_HSWISH)
+        put_activated(vectors, 1, ACT_HSWISH, acc, at, column, end);
+    else if (end->kind == END_ACTIVATED)
+        put_activated(vectors, 1, ACT_SWISH, acc, at, column, end);
+    else if (end->kind == END_SLOPE)
         switch (end->act) {
             SLOPE_CASE(ACT_NONE);
             SLOPE_CASE(ACT_HSWISH);
@@ -313,9 +349,10 @@ ALWAYS_INLINE void panel(const int vectors, const int steps, const struct tile *
             for (int v = 0; v < vectors; v++)
                 acc[r][v] = (vf){0};
         }
-        const float *a = tile->at + (size_t)(first + row) * W, *b = packed;
-        for (int done = 0; done < depth; done += W, a += tile->stride) {
-            const int lanes = depth - done < W ? depth - done : W;
+        const float *a = tile->at + (size_t)(first + row) * CHANNEL_BLOCK, *b = packed;
+        for (int done = 0; done < depth; done += CHANNEL_BLOCK, a += tile->stride) {
+            const int lanes =
+                depth - done < CHANNEL_BLOCK ? depth - done : CHANNEL_BLOCK;
             for (int i = 0; i < lanes; i++, b += vectors * W) {
                 vf column_vector[4];
                 UNROLLED
@@ -323,7 +360,7 @@ ALWAYS_INLINE void panel(const int vectors, const int steps, const struct tile *
                     column_vector[v] = v_load(b + v * W);
                 UNROLLED
                 for (int r = 0; r < steps; r++) {
-                    const vf left = v_set(a[r * W + i]);
+                    const vf left = v_set(a[r * CHANNEL_BLOCK + i]);
                     UNROLLED
                     for (int v = 0; v < vectors; v++)
                         acc[r][v] += left * column_vector[v];
@@ -397,11 +434,12 @@ ALWAYS_INLINE void gradient_block(const int outputs, const int vectors, int rows
         for (int v = 0; v < vectors; v++)
             acc[k][v] = v_load(dw + (size_t)k * row_floats + v * W);
     }
-    for (int row = 0; row < rows; row++, a += W, d += W) {
+    for (int row = 0; row < rows; row++, a += CHANNEL_BLOCK, d += CHANNEL_BLOCK) {
         vf right[3];
         UNROLLED
         for (int v = 0; v < vectors; v++)
-            right[v] = v_load(a + (size_t)v * a_stride);
+            right[v] =
+                v_load(a + (W < CHANNEL_BLOCK ? (size_t)v * W : (size_t)v * a_stride));
         UNROLLED
         for (int k = 0; k < outputs; k++) {
             const vf left = v_set(d[k]);
@@ -418,32 +456,32 @@ ALWAYS_INLINE void gradient_block(const int outputs, const int vectors, int rows
     }
 }
 
-/* One strip of `vectors` input blocks against all outputs. */
+/* One strip of `vectors` vectors of input channels against all outputs. */
 ALWAYS_INLINE void gradient_strip(const int outputs, const int vectors,
-                                  const struct tile *dz, const float *a,
-                                  size_t a_stride, int k, float *dw, size_t row_floats)
+                                  const struct tile *dz, const struct tile *a, int k,
+                                  size_t padded_c, size_t c, float *dw)
 {
     for (int first = 0; first < k; first += outputs)
-        gradient_block(outputs, vectors, dz->rows,
-                       dz->at + (size_t)(first / W) * dz->stride + first % W, a,
-                       a_stride, dw + (size_t)first * row_floats, row_floats);
+        gradient_block(outputs, vectors, dz->rows, tile_at(dz, (size_t)first),
+                       tile_at(a, c), a->stride, dw + (size_t)first * padded_c + c,
+                       padded_c);
 }
 
 static void weight_gradient(const struct tile *dz, const struct tile *a, int k,
                             size_t padded_c, float *dw)
 {
-    enum { OUTPUTS = W == 16 ? 8 : 4, WIDE = W == 16 ? 3 : 2 };
-    const size_t blocks = padded_c / W;
-    size_t block = 0;
-    for (; block + WIDE <= blocks && blocks - block != WIDE + 1; block += WIDE)
-        gradient_strip(OUTPUTS, WIDE, dz, a->at + block * a->stride, a->stride, k,
-                       dw + block * W, padded_c);
-    for (; block + 2 <= blocks; block += 2)
-        gradient_strip(OUTPUTS, 2, dz, a->at + block * a->stride, a->stride, k,
-                       dw + block * W, padded_c);
-    if (block < blocks)
-        gradient_strip(W == 16 ? 16 : 4, 1, dz, a->at + block * a->stride, a->stride, k,
-                       dw + block * W, padded_c);
+    size_t c = 0;
+#if KERNEL_WIDTH == 16
+    for (; c + 3 * W <= padded_c && padded_c - c != 4 * W; c += 3 * W)
+        gradient_strip(8, 3, dz, a, k, padded_c, c, dw);
+    for (; c + 2 * W <= padded_c; c += 2 * W)
+        gradient_strip(8, 2, dz, a, k, padded_c, c, dw);
+    if (c < padded_c)
+        gradient_strip(16, 1, dz, a, k, padded_c, c, dw);
+#else /* padded to 16 channels, so always two vectors, of one block */
+    for (; c < padded_c; c += 2 * W)
+        gradient_strip(4, 2, dz, a, k, padded_c, c, dw);
+#endif
 }
 
 static void sum_parts(const float *part, int parts, size_t distance, size_t count,
@@ -458,7 +496,6 @@ static void sum_parts(const float *part, int parts, size_t distance, size_t coun
 }
 
 const struct product_kernels KERNEL_NAME(product_kernels) = {
-    .width = W,
     .load_source = load_source,
     .load_gradient = load_gradient,
     .pack_forward = pack_forward,

@@ -2,9 +2,10 @@
  * product_kernels.h - the inner loops of z = a w', da = dz w and dw = dz' a, one table
  * per instruction set. For product.c only.
  *
- * Operands pass through tiles that fit the second-level cache: [channel / width][row]
- * [width], blocks `stride` floats apart. The weights are packed into panels of a few
- * vectors of columns, [panel][depth][columns of the panel].
+ * Operands pass through tiles that fit the second-level cache, in blocks of 16 channels
+ * (whatever the processor): [channel / 16][row][16], blocks `stride` floats apart. The
+ * weights are packed into panels of a few vectors of columns, [panel][depth][columns of
+ * the panel].
  */
 #ifndef TENSOR_PRODUCT_KERNELS_H
 #define TENSOR_PRODUCT_KERNELS_H
@@ -23,11 +24,14 @@ struct tile {
 
 /* What becomes of a row of products, by kind. */
 enum product_end_kind {
-    END_STORE,   /* out = v (+ add, if not NULL; with sums, if sum is not NULL) */
-    END_MOMENTS, /* out = v; sum += v - centre, square += (v - centre)^2 */
-    END_SLOPE,   /* out = v * act'(scale*z + shift), with sums */
-    END_GATE,    /* out = v; sum += v * act(scale*z + shift) */
+    END_STORE,     /* out = v, with sums, if sum is not NULL */
+    END_MOMENTS,   /* out = v; sum += v - centre, square += (v - centre)^2 */
+    END_SLOPE,     /* out = v * act'(scale*z + shift), with sums */
+    END_GATE,      /* out = v; sum += v * act(scale*z + shift) */
+    END_ACTIVATED, /* out = act(scale*v + shift), in blocks of 16 channels */
 };
+/* END_STORE and END_SLOPE add to v first: add (if not NULL), bias (if not NULL;
+ * END_SLOPE: both or none). */
 /* With sums: sum += out, square += out * (z - centre). */
 
 struct product_end {
@@ -35,13 +39,13 @@ struct product_end {
     enum activation act; /* ACT_COUNT for END_GATE: sum += v * z */
     const size_t *at;    /* [row]: where it starts in out, add and z */
     float *out;
-    const float *add, *z;
+    size_t block; /* END_ACTIVATED: how far apart out's blocks are */
+    const float *add, *z, *bias;
     const float *scale, *shift, *centre; /* [columns]; centre NULL: 0 */
     float *sum, *square;                 /* [columns] */
 };
 
 struct product_kernels {
-    int width;
     /* Tile of act(scale*z + shift) * gate; row i starts at z + at[i], its gate at
      * gate + gate_at[i]. */
     void (*load_source)(const struct source *x, size_t padded, const size_t *at,
@@ -67,6 +71,9 @@ struct product_kernels {
     void (*sum_parts)(const float *part, int parts, size_t distance, size_t count,
                       float *out);
 };
+
+/* Those for this processor. */
+const struct product_kernels *product_kernels(void);
 
 extern const struct product_kernels product_kernels_avx512, product_kernels_avx2,
     product_kernels_baseline;
