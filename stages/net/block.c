@@ -3,10 +3,12 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/die.h"
 #include "tensor/depthwise.h"
+#include "tensor/expand_depthwise.h"
 #include "tensor/pointwise.h"
 
 /* Building. */
@@ -150,6 +152,20 @@ static struct shape shape_out(const struct block *b, int n)
     return (struct shape){n, b->place.p, b->place.q, b->place.k};
 }
 
+static size_t fused_pixels(void)
+{
+    static size_t n;
+    if (!n)
+        n = getenv("FUSED") ? (size_t)atoi(getenv("FUSED")) : 256;
+    return n;
+}
+
+/* Whether the expanded tensor is never made as a whole. */
+static bool fused(const struct block *b)
+{
+    return b->has_expand && (size_t)b->place.h * (size_t)b->place.w >= fused_pixels();
+}
+
 /* Memory. */
 
 void bn_pass_take(int c, struct arena *arena, struct bn_pass *bn)
@@ -182,8 +198,12 @@ void block_take_inner(const struct block *b, int n, struct arena *arena,
 {
     if (b->passes)
         return;
-    if (b->has_expand)
+    if (fused(b)) {
+        gram_take(b->place.c, arena, &t->gram);
+        t->shift1 = arena_floats(arena, channels_padded(b->expanded));
+    } else if (b->has_expand) {
         t->z1 = arena_floats(arena, shape_floats(shape_expanded(b, n)));
+    }
     if (b->op.kind == OP_MBCONV)
         t->z2 = arena_floats(arena, shape_floats(shape_depthwise(b, n)));
     t->z3 = arena_floats(arena, shape_floats(shape_out(b, n)));
@@ -212,8 +232,13 @@ size_t block_scratch(const struct block *b, int n)
     size_t bytes =
         depthwise_scratch(shape_expanded(b, n), b->op.kernel, b->place.stride);
     bytes = larger(bytes, pointwise_scratch(shape_depthwise(b, n), b->place.k, 1));
-    if (b->has_expand)
+    if (fused(b)) {
+        bytes = larger(bytes, expand_depthwise_scratch(shape_in(b, n), b->expanded,
+                                                       b->op.kernel, b->place.stride));
+        bytes = larger(bytes, gram_scratch(shape_in(b, n), b->expanded));
+    } else if (b->has_expand) {
         bytes = larger(bytes, pointwise_scratch(shape_in(b, n), b->expanded, 1));
+    }
     if (b->se_reduced)
         bytes =
             larger(bytes, squeeze_excite_scratch(shape_depthwise(b, n), b->se_reduced));
@@ -273,19 +298,79 @@ static void pointwise_bn(const struct conv_bn *conv, const struct net_values *ne
     arena_release(scratch, mark);
 }
 
+static struct moments depthwise_moments(const struct block *b,
+                                        const struct net_values *net, enum bn_mode mode,
+                                        struct arena *scratch)
+{
+    if (mode == BN_BATCH)
+        return conv_bn_moments(&b->depthwise, net, scratch);
+    return (struct moments){0};
+}
+
+static void depthwise_bn_finish(const struct block *b, const struct net_values *net,
+                                int n, enum bn_mode mode, const struct moments *moments,
+                                const struct bn_pass *bn)
+{
+    if (mode == BN_BATCH)
+        conv_bn_finish(&b->depthwise, net, shape_pixels(shape_depthwise(b, n)), moments,
+                       bn);
+}
+
 static void depthwise_bn(const struct block *b, const struct net_values *net, int n,
                          const struct source *x, enum bn_mode mode, float *z,
                          const struct bn_pass *bn, struct arena *scratch)
 {
     size_t mark = arena_mark(scratch);
-    struct moments moments = {0};
-    if (mode == BN_BATCH)
-        moments = conv_bn_moments(&b->depthwise, net, scratch);
+    struct moments moments = depthwise_moments(b, net, mode, scratch);
     depthwise_forward(shape_expanded(b, n), b->op.kernel, b->place.stride, x,
                       net->weights + b->depthwise.w, z, &moments, scratch);
-    if (mode == BN_BATCH)
-        conv_bn_finish(&b->depthwise, net, shape_pixels(shape_depthwise(b, n)),
-                       &moments, bn);
+    depthwise_bn_finish(b, net, n, mode, &moments, bn);
+    arena_release(scratch, mark);
+}
+
+/* A fused block's expansion and depthwise convolution, once bn1 is known; x as gram
+ * reads it, if gram was taken. */
+static struct expand_depthwise expand_depthwise_of(const struct block *b,
+                                                   const struct net_values *net, int n,
+                                                   const struct source *x,
+                                                   const struct block_tensors *t,
+                                                   enum bn_mode mode)
+{
+    return (struct expand_depthwise){
+        .in = shape_in(b, n),
+        .expanded = b->expanded,
+        .r = b->op.kernel,
+        .stride = b->place.stride,
+        .x = mode == BN_BATCH ? gram_source(x, &t->gram) : *x,
+        .act = b->act,
+        .w1 = net->weights + b->expand.w,
+        .scale = t->bn1.bn.scale,
+        .shift = mode == BN_BATCH ? t->shift1 : t->bn1.bn.shift,
+        .w2 = net->weights + b->depthwise.w};
+}
+
+/* bn1 and bn2 too. */
+static void fused_bn(const struct block *b, const struct net_values *net, int n,
+                     const struct source *x, enum bn_mode mode,
+                     const struct block_tensors *t, struct arena *scratch)
+{
+    size_t mark = arena_mark(scratch);
+    const struct batchnorm *bn1 = &t->bn1.bn;
+    const float *w = net->weights + b->expand.w;
+    if (mode == BN_BATCH) {
+        gram_of(shape_in(b, n), x, &t->gram, scratch);
+        gram_statistics(shape_in(b, n), b->expanded, &t->gram, w, bn1->mean,
+                        t->bn1.variance, scratch);
+        batchnorm_from_statistics(b->expanded, bn1->mean, t->bn1.variance,
+                                  net->weights + b->expand.gamma,
+                                  net->weights + b->expand.beta, bn1);
+        gram_shift(b->place.c, b->expanded, &t->gram, w, bn1->scale, bn1->shift,
+                   t->shift1);
+    }
+    struct moments moments = depthwise_moments(b, net, mode, scratch);
+    struct expand_depthwise e = expand_depthwise_of(b, net, n, x, t, mode);
+    expand_depthwise_forward(&e, t->z2, &moments, scratch);
+    depthwise_bn_finish(b, net, n, mode, &moments, &t->bn2);
     arena_release(scratch, mark);
 }
 
@@ -302,12 +387,15 @@ void block_forward(const struct block *b, const struct net_values *net, int n,
         return;
     }
     struct source a1 = *x;
-    if (b->has_expand) {
+    if (b->has_expand && !fused(b)) {
         pointwise_bn(&b->expand, net, shape_in(b, n), 1, x, mode, t->z1, &t->bn1,
                      scratch);
         a1 = activated(t->z1, &t->bn1, b->act);
     }
-    depthwise_bn(b, net, n, &a1, mode, t->z2, &t->bn2, scratch);
+    if (fused(b))
+        fused_bn(b, net, n, x, mode, t, scratch);
+    else
+        depthwise_bn(b, net, n, &a1, mode, t->z2, &t->bn2, scratch);
     struct source a2 = activated(t->z2, &t->bn2, b->act);
     if (b->se_reduced) {
         struct squeeze_excite se = se_of(b, net->weights);
@@ -332,6 +420,7 @@ struct coefficients {
  * sums, coefficients and sums of each convolution. */
 struct backward_tensors {
     float *g1, *g2, *gate_sum;
+    float *gx; /* of a fused block: see struct expand_gradient */
     struct coefficients c1, c2, c3;
     struct bn_sums s1, s2;
 };
@@ -362,7 +451,11 @@ static void backward_take(const struct block *b, int n, struct arena *arena,
     t->s2 = sums_take(b->expanded, arena);
     if (b->se_reduced)
         t->gate_sum = arena_floats(arena, (size_t)n * channels_padded(b->expanded));
-    if (b->has_expand) {
+    if (fused(b)) {
+        t->gx = arena_floats(arena, channels_padded(b->expanded) *
+                                        channels_padded(b->place.c));
+        t->s1 = sums_take(b->expanded, arena);
+    } else if (b->has_expand) {
         t->g1 = arena_floats(arena, shape_floats(shape_expanded(b, n)));
         t->c1 = coefficients_take(b->expanded, arena);
         t->s1 = sums_take(b->expanded, arena);
@@ -414,6 +507,30 @@ static void project_backward(const struct block *b, const struct net_values *net
                             scratch);
 }
 
+static void fused_backward(const struct block *b, const struct net_values *net, int n,
+                           const struct source *x, const struct block_tensors *t,
+                           const struct gradient *dz2, float *gradients,
+                           const struct sink *dx, const struct backward_tensors *back,
+                           struct arena *scratch)
+{
+    struct expand_depthwise e = expand_depthwise_of(b, net, n, x, t, BN_BATCH);
+    struct expand_gradient to = {.dw2 = gradients + (b->depthwise.w - b->begin),
+                                 .sum_g = back->s1.g,
+                                 .gx = back->gx,
+                                 .y = dx->g,
+                                 .add = dx->add};
+    expand_depthwise_backward(&e, dz2, &to, scratch);
+    struct gram_gradient rest = {.sum_g = back->s1.g,
+                                 .gx = back->gx,
+                                 .dw = gradients + (b->expand.w - b->begin),
+                                 .dgamma = gradients + (b->expand.gamma - b->begin),
+                                 .dbeta = gradients + (b->expand.beta - b->begin)};
+    struct sink unadded = *dx;
+    unadded.add = NULL;
+    gram_backward(shape_in(b, n), b->expanded, x, &t->gram, e.w1,
+                  net->weights + b->expand.gamma, &t->bn1.bn, &rest, &unadded, scratch);
+}
+
 static void mbconv_backward(const struct block *b, const struct net_values *net, int n,
                             const struct source *x, const struct block_tensors *t,
                             const struct gradient *dz3, float *gradients,
@@ -430,6 +547,10 @@ static void mbconv_backward(const struct block *b, const struct net_values *net,
     struct gradient dz2 = conv_bn_backward(
         &b->depthwise, b->begin, net, shape_pixels(shape_depthwise(b, n)), back->g2,
         t->z2, &t->bn2, &back->s2, &back->c2, gradients);
+    if (fused(b)) {
+        fused_backward(b, net, n, x, t, &dz2, gradients, dx, back, scratch);
+        return;
+    }
     float *dw = gradients + (b->depthwise.w - b->begin);
     const float *w = net->weights + b->depthwise.w;
     if (!b->has_expand) {

@@ -12,6 +12,7 @@
 #include "nas/space.h"
 #include "net/layout.h"
 #include "tensor/batchnorm.h"
+#include "tensor/gram.h"
 #include "tensor/squeeze_excite.h"
 #include "tensor/tensor.h"
 
@@ -64,7 +65,9 @@ struct bn_pass {
 /* What a forward pass leaves. y is the output (a pass-through block has none of its
  * own: its output is its input). */
 struct block_tensors {
-    float *z1, *z2, *z3, *y;
+    float *z1, *z2, *z3, *y; /* z1: not in a fused block, see block.c */
+    struct gram gram;        /* in its place, of the input */
+    float *shift1;           /* bn1's shift for the input less gram.centre */
     struct bn_pass bn1, bn2, bn3;
     struct squeeze_excite_saved se;
 };

@@ -250,9 +250,8 @@ void product_forward(const struct product *p, const float *w, float *z,
 
 /* What the sink makes of products, but for a gate's sums. */
 static struct product_end sink_end(const struct run *r, const struct work *w,
-                                   const struct sink *dx)
+                                   const struct source *x, const struct sink *dx)
 {
-    const struct source *x = r->p->x;
     struct product_end end = {.kind = END_STORE, .at = w->in_at, .out = dx->g};
     if (dx->gate_sum)
         return end;
@@ -277,7 +276,7 @@ static struct product_end sink_end(const struct run *r, const struct work *w,
 static void put_rows(const struct run *r, struct work *w, int rows, int depth,
                      const struct sink *dx)
 {
-    const struct product_end end = sink_end(r, w, dx);
+    const struct product_end end = sink_end(r, w, r->p->x, dx);
     memset(w->sums, 0, 2 * r->padded_c * sizeof(*w->sums));
     r->kernels->multiply(&w->dz, 0, rows, depth, r->packed, r->padded_c, &end);
     if (end.sum)
@@ -395,6 +394,53 @@ void product_backward(const struct product *p, const struct gradient *dz,
             add_gradients(&r, dw);
         if (dx && dx->sum_g && !dx->gate_sum)
             add_chunks(&r, r.padded_c, dx->sum_g, dx->sum_gz);
+    }
+    arena_release(scratch, mark);
+}
+
+/* --- completing -------------------------------------------------- */
+
+static void complete_chunk(const struct run *r, int chunk, const float *bias,
+                           const struct source *of, const struct sink *sink)
+{
+    struct work w = work_of(r, chunk);
+    const size_t end_of_chunk = first_pixel(r, chunk + 1);
+    w.first = first_pixel(r, chunk);
+    const int rows = tile_size(r, end_of_chunk - w.first);
+    for (; w.first < end_of_chunk; w.first += (size_t)w.a.rows) {
+        const size_t left = end_of_chunk - w.first;
+        w.a.rows = left < (size_t)rows ? (int)left : rows;
+        locate(r, &w);
+        load_left(r, &w);
+        struct product_end end = sink_end(r, &w, of, sink);
+        end.add = sink->g;
+        end.bias = bias;
+        memset(w.sums, 0, 2 * r->padded_c * sizeof(*w.sums));
+        r->kernels->multiply(&w.a, 0, w.a.rows, r->p->in.c, r->packed, r->padded_c,
+                             &end);
+        if (end.sum)
+            flush_sums(&w, r->padded_c);
+    }
+}
+
+void product_complete(const struct product *p, const float *w, const float *bias,
+                      const struct source *of, const struct sink *sink,
+                      struct arena *scratch)
+{
+    const size_t mark = arena_mark(scratch);
+    struct run r = run_plan(p, false, false);
+    r.kernels = product_kernels();
+    run_take(&r, false, scratch);
+#pragma omp parallel
+    {
+        r.kernels->pack_forward(p->k, p->in.c, w, omp_get_thread_num(),
+                                omp_get_num_threads(), r.packed);
+#pragma omp barrier
+#pragma omp for schedule(static)
+        for (int chunk = 0; chunk < r.chunks; chunk++)
+            complete_chunk(&r, chunk, bias, of, sink);
+        if (sink->sum_g)
+            add_chunks(&r, r.padded_c, sink->sum_g, sink->sum_gz);
     }
     arena_release(scratch, mark);
 }

@@ -29,6 +29,11 @@ void product_forward(const struct product *p, const float *w, float *z,
 void product_backward(const struct product *p, const struct gradient *dz,
                       const float *w, float *dw, const struct sink *dx,
                       struct arena *scratch);
+/* A square p (k = in.c, stride 1), whose product completes a gradient: the sink of
+ * `of`, which may be read otherwise than p's a, gets a w' + bias + sink->g. */
+void product_complete(const struct product *p, const float *w, const float *bias,
+                      const struct source *of, const struct sink *sink,
+                      struct arena *scratch);
 size_t product_scratch(const struct product *p);
 
 #endif

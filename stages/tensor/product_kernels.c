@@ -438,8 +438,8 @@ ALWAYS_INLINE void gradient_block(const int outputs, const int vectors, int rows
         vf right[3];
         UNROLLED
         for (int v = 0; v < vectors; v++)
-            right[v] =
-                v_load(a + (W < CHANNEL_BLOCK ? (size_t)v * W : (size_t)v * a_stride));
+            right[v] = v_load(
+                a + ((size_t)v * (W < (int)CHANNEL_BLOCK ? (size_t)W : a_stride)));
         UNROLLED
         for (int k = 0; k < outputs; k++) {
             const vf left = v_set(d[k]);

@@ -17,7 +17,9 @@
 #include "tensor/batchnorm.h"
 #include "tensor/classifier.h"
 #include "tensor/depthwise.h"
+#include "tensor/expand_depthwise.h"
 #include "tensor/global_pool.h"
+#include "tensor/gram.h"
 #include "tensor/pointwise.h"
 #include "tensor/squeeze_excite.h"
 #include "tensor/stem.h"
@@ -191,5 +193,36 @@ PROFILED(void, linear_backward,
           const float *w, float *dw, float *db, float *dx, struct arena *scratch),
          (n, c, classes, dlogits, x, w, dw, db, dx, scratch), "linear",
          4.0 * n * c * classes, "%d -> %d", c, classes)
+PROFILED(void, expand_depthwise_forward,
+         (const struct expand_depthwise *e, float *z, const struct moments *moments,
+          struct arena *scratch),
+         (e, z, moments, scratch), "expand+depthwise fwd",
+         profile_conv(e->in, e->expanded, 1, e->in.c) +
+             profile_conv(e->in, e->expanded, e->stride, e->r * e->r),
+         "%d -> %d k%d/%d at %d x %d", e->in.c, e->expanded, e->r, e->stride, e->in.h,
+         e->in.w)
+PROFILED(void, expand_depthwise_backward,
+         (const struct expand_depthwise *e, const struct gradient *dz,
+          const struct expand_gradient *to, struct arena *scratch),
+         (e, dz, to, scratch), "expand+depthwise bwd",
+         3 * profile_conv(e->in, e->expanded, 1, e->in.c) +
+             2 * profile_conv(e->in, e->expanded, e->stride, e->r * e->r),
+         "%d -> %d k%d/%d at %d x %d", e->in.c, e->expanded, e->r, e->stride, e->in.h,
+         e->in.w)
+PROFILED(void, gram_of,
+         (struct shape in, const struct source *x, const struct gram *gram,
+          struct arena *scratch),
+         (in, x, gram, scratch), "gram", profile_conv(in, in.c, 1, in.c),
+         "%d at %d x %d", in.c, in.h, in.w)
+PROFILED(void, gram_statistics,
+         (struct shape in, int k, const struct gram *gram, const float *w, float *mean,
+          float *variance, struct arena *scratch),
+         (in, k, gram, w, mean, variance, scratch), "gram statistics", 0, "%d", in.c)
+PROFILED(void, gram_backward,
+         (struct shape in, int k, const struct source *x, const struct gram *gram,
+          const float *w, const float *gamma, const struct batchnorm *bn,
+          const struct gram_gradient *to, const struct sink *dx, struct arena *scratch),
+         (in, k, x, gram, w, gamma, bn, to, dx, scratch), "gram backward",
+         profile_conv(in, in.c, 1, in.c), "%d at %d x %d", in.c, in.h, in.w)
 
 #endif
