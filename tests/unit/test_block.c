@@ -26,6 +26,11 @@ static const struct example examples[] = {
     {"k3e1", {5, 4, 18, 5, 4, 18, 1}, "expanded", {ACT_RELU, ACT_NONE, ACT_NONE}},
     {"id", {7, 5, 10, 4, 3, 18, 2}, "expanded", {ACT_RELU, ACT_NONE, ACT_NONE}},
     {"id", {7, 5, 10, 7, 5, 18, 1}, "expanded", {ACT_RELU, ACT_NONE, ACT_NONE}},
+    {"k3e3", {28, 29, 10, 28, 29, 10, 1}, "expanded", {ACT_SWISH, ACT_NONE, ACT_NONE}},
+    {"k5e6s",
+     {31, 28, 6, 16, 14, 10, 2},
+     "expanded",
+     {ACT_RELU6, ACT_RELU, ACT_HSIGMOID}},
 };
 enum { EXAMPLES = sizeof(examples) / sizeof(*examples) };
 

@@ -111,6 +111,20 @@ static struct space_config wide(void)
     return c;
 }
 
+/* Images so large that the expanded tensor is not stored (block.c). */
+static struct space_config large(void)
+{
+    struct space_config c = tiny_config("k3e3 id");
+    c.input[0] = 28, c.input[1] = 29, c.input[2] = 1;
+    c.activation = "swish";
+    c.stem.channels = 3;
+    c.stem.stride = 1;
+    c.n_stages = 1;
+    c.stages[0] = (struct space_stage_config){3, 1, 1};
+    c.head.channels = 0;
+    return c;
+}
+
 static const struct example examples[] = {
     {"plain", plain, "k3e3 k5e6 id k7e3", 0},
     {"plain, smoothed", plain, "k7e3 id k5e6 id", 0.1},
@@ -129,6 +143,7 @@ static const struct example examples[] = {
     {"fixed blocks keep the shape", fixed_kept, "k3e3 id k5e3 k3e3", 0.1},
     {"wide", wide, "k7e6 k3e3", 0.1},
     {"wide, residual identity", wide, "k3e3 id", 0},
+    {"large images", large, "k3e3", 0.1},
 };
 enum { EXAMPLES = sizeof(examples) / sizeof(*examples) };
 
