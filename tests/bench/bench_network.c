@@ -1,14 +1,15 @@
 /*
  * bench_network - how long a training step, and scoring, take on whole networks.
  *
- *   bench_network NETWORK MODE [--runs=N] [--profile | --turns]
+ *   bench_network [NETWORK MODE [--runs=N] [--profile | --turns]]
  *
- * NETWORK: imagenet (224 x 224, 32 images, 469 M multiply-adds) or cifar (32 x 32, 128
- * images, 76 M). MODE: train (forward, backward, SGD with Nesterov momentum), score
- * (forward, statistics of the batch) or infer (forward, given statistics). The median
- * of N runs (9) is printed. --profile adds where the time went, by operation and by
- * layer. --turns: reads a line, does one run, prints its milliseconds, and so on: for
- * network_torch.py, which has PyTorch do the same in turn.
+ * Without arguments: all of them. NETWORK: imagenet (224 x 224, 32 images, 469 M
+ * multiply-adds) or cifar (32 x 32, 128 images, 76 M). MODE: train (forward, backward,
+ * SGD with Nesterov momentum), score (forward, statistics of the batch) or infer
+ * (forward, given statistics). The median of N runs (9) is printed. --profile adds
+ * where the time went, by operation and by layer. --turns: reads a line, does one run,
+ * prints its milliseconds, and so on: for network_torch.py, which has PyTorch do the
+ * same in turn.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,35 +190,56 @@ static void take_turns(const struct mode *mode, struct subject *s)
     }
 }
 
-int main(int argc, char **argv)
+static void subject_release(struct subject *s)
 {
-    log_set_program("bench_network");
-    int runs = 9;
-    bool profile = false, turns = false;
-    const char *network = argc > 1 ? argv[1] : "", *name = argc > 2 ? argv[2] : "";
-    for (int i = 3; i < argc; i++)
-        if (strcmp(argv[i], "--profile") == 0)
-            profile = true;
-        else if (strcmp(argv[i], "--turns") == 0)
-            turns = true;
-        else if (sscanf(argv[i], "--runs=%d", &runs) != 1 || runs < 1 ||
-                 runs > PROFILE_RUNS_MOST)
-            die("unknown option '%s'", argv[i]);
-    const struct mode *mode = mode_named(name);
-    threads_start(0);
-    struct subject s = subject_of(reference_named(network), mode->run == infer);
+    workspace_free(s->workspace);
+    inference_free(s->inference);
+    supernet_free(s->net);
+    free(s->images);
+    free(s->labels);
+}
+
+struct wish {
+    int runs;
+    bool profile, turns;
+};
+
+static void bench(const struct reference *reference, const struct mode *mode,
+                  const struct wish *wish)
+{
+    struct subject s = subject_of(reference, mode->run == infer);
     milliseconds(mode, &s);
     milliseconds(mode, &s);
-    if (turns)
+    if (wish->turns)
         take_turns(mode, &s);
     else
-        measure(mode, &s, runs);
-    if (profile)
+        measure(mode, &s, wish->runs);
+    if (wish->profile)
         profile_print();
-    workspace_free(s.workspace);
-    inference_free(s.inference);
-    supernet_free(s.net);
-    free(s.images);
-    free(s.labels);
+    subject_release(&s);
+}
+
+int main(int argc, char **argv)
+{
+    struct wish wish = {.runs = 9};
+    log_set_program("bench_network");
+    for (int i = 3; i < argc; i++)
+        if (strcmp(argv[i], "--profile") == 0)
+            wish.profile = true;
+        else if (strcmp(argv[i], "--turns") == 0)
+            wish.turns = true;
+        else if (sscanf(argv[i], "--runs=%d", &wish.runs) != 1 || wish.runs < 1 ||
+                 wish.runs > PROFILE_RUNS_MOST)
+            die("unknown option '%s'", argv[i]);
+    threads_start(0);
+    if (argc > 1) {
+        bench(reference_named(argv[1]), mode_named(argc > 2 ? argv[2] : ""), &wish);
+        return 0;
+    }
+    for (size_t r = 0; r < sizeof(references) / sizeof(*references); r++)
+        for (size_t m = 0; m < sizeof(modes) / sizeof(*modes); m++) {
+            profile_run = -1;
+            bench(&references[r], &modes[m], &wish);
+        }
     return 0;
 }
