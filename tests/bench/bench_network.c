@@ -44,7 +44,7 @@ static const struct reference references[] = {
                .activation = "relu6",
                .stem = {.channels = 32, .kernel = 3, .stride = 2, .activation = ""},
                .n_fixed = 1,
-               .fixed = {{"k3e1", 16, 1, 1}},
+               .fixed = {{"k3e1", 16, 1, 1, ""}},
                .n_stages = 6,
                .stages = {{32, 4, 2},
                           {40, 4, 2},
