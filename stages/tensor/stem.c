@@ -31,14 +31,18 @@ static void gather_window(const struct window *v, size_t n, int h, int w, float 
 enum { QUAD = 4 };
 
 /* The same well inside the image, four floats at a time: what is copied too much lies
- * where the next row of the window, or the padding, comes to lie. */
-static void gather_inside(const struct window *v, const float *corner, float *a)
+ * where the next row of the window, or the padding, comes to lie. rows of `row` floats,
+ * in the image `line` apart; all of them numbers of their own, for what v points to
+ * would be read again after each copy. */
+static inline void gather_inside(int rows, int row, int line, int floats,
+                                 const float *corner, float *a)
 {
-    const int row = v->r * v->in.c, line = v->in.w * v->in.c;
-    for (int i = 0; i < v->r; i++)
+#pragma GCC unroll 3
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 3
         for (int j = 0; j < row; j += QUAD)
             memcpy(a + i * row + j, corner + i * line + j, QUAD * sizeof(*a));
-    for (size_t i = (size_t)(v->r * row); i < stem_row(v->r, v->in.c); i++)
+    for (int i = rows * row; i < floats; i++)
         a[i] = 0;
 }
 
@@ -57,6 +61,7 @@ static void gather(const void *from, size_t first, int rows, float *a)
     const struct window *v = from;
     const size_t floats = stem_row(v->r, v->in.c), columns = (size_t)v->out.w;
     const bool quads = by_quads(v);
+    const int r = v->r, c = v->in.c, width = v->in.w, stride = v->stride;
     /* Not the last line of the images: gather_inside() reads a little past a window. */
     const size_t lines = (size_t)v->in.n * (size_t)v->in.h - 1;
     for (size_t left = (size_t)rows; left;) {
@@ -65,14 +70,16 @@ static void gather(const void *from, size_t first, int rows, float *a)
         const size_t line = n * (size_t)v->in.h + (size_t)h;
         const bool inside =
             quads && h >= 0 && h + v->r <= v->in.h && line + (size_t)v->r <= lines;
+        /* Of column 0; above the image it is not followed. */
+        const float *corner = inside ? v->x + line * (size_t)width * (size_t)c : v->x;
         for (size_t q = first % columns; q < columns && left; q++, first++, left--) {
-            const int w = (int)q * v->stride - v->r / 2;
-            if (inside && w >= 0 && w + v->r <= v->in.w)
-                gather_inside(
-                    v, v->x + (line * (size_t)v->in.w + (size_t)w) * (size_t)v->in.c,
-                    a);
-            else
+            const int w = (int)q * stride - r / 2;
+            if (!inside || w < 0 || w + r > width)
                 gather_window(v, n, h, w, a);
+            else if (r == 3 && c == 3)
+                gather_inside(3, 9, width * 3, 32, corner + w * 3, a);
+            else
+                gather_inside(r, r * c, width * c, (int)floats, corner + w * c, a);
             a += floats;
         }
     }
