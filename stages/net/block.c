@@ -152,8 +152,8 @@ static struct shape shape_out(const struct block *b, int n)
 }
 
 /* Whether the expanded tensor is never made as a whole. It is then made twice, for
- * backward once more, which pays where it would not stay in a cache: measured, from 28
- * x 28 pixels on (at 16 x 16 it costs 5 % of the step, below that 10 %). */
+ * backward once more, which pays where it would not stay in a cache: from 28 x 28
+ * pixels on (stages/tensor/README.md). */
 static bool fused(const struct block *b)
 {
     return b->has_expand && b->place.h * b->place.w >= 28 * 28;
