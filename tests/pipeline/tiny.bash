@@ -54,9 +54,11 @@ recorded() {
         "$BATS_FILE_TMPDIR/results/$1.status.yaml" 2>/dev/null
 }
 
-# wait_for COMMAND...: until it succeeds; a minute is the end of all hope.
+# wait_for COMMAND...: until it succeeds; after $patience seconds, a minute if nobody says
+# otherwise, there is no hope left.
 wait_for() {
-    for _ in {1..1200}; do
+    local end=$((SECONDS + ${patience:-60}))
+    while ((SECONDS <= end)); do
         ! "$@" || return 0
         sleep 0.05
     done

@@ -133,7 +133,7 @@ teardown() {
     refused 2 "has 66 characters, expected at most 65" up --folder="$long"
     refused 2 "--folder is 'here', expected a path from / on" up --folder=here
     refused 2 "--nodes is '0', expected a number from 1 to 64" up --folder=/tmp/x --nodes=0
-    refused 2 "the command is 'pu', expected up, down, kill, start or show" pu --folder=/tmp/x
+    refused 2 "the command is 'pu', expected up, down, kill, start, show or can" pu --folder=/tmp/x
     refused 2 "there is no 'n4'" kill n4 --folder="$CLUSTER"
     echo precious >"$BATS_TEST_TMPDIR/file"
     refused 1 "exists and is no testbed's" up --folder="$BATS_TEST_TMPDIR"
