@@ -5,8 +5,9 @@ setup_file() { cluster_up 3; }
 teardown_file() { cluster_down; }
 setup() { cd "$BATS_TEST_DIRNAME/../.."; }
 
-# A node that does not answer has a `*` behind its state.
-node_is() { [[ $(sinfo -h -p main -n "$1" -o %t) == "$2"?(\*) ]]; }
+# Behind the state may be a `*` (does not answer) and `+COMPLETING`; sinfo shows only the
+# latter of a node that went down while a job was ending on it.
+node_is() { [[ $(scontrol -o show node "$1") == *" State=$2"* ]]; }
 # In the process table, whatever their name space: by the command line.
 sleepers() { pgrep -fc "^sleep $1\$" || true; }
 
@@ -43,11 +44,11 @@ END
     node=$(squeue -h -j "$id" -o %N)
     cluster kill "$node"
     [ "$(sleepers 6001)" = 0 ]
-    wait_for node_is "$node" down
+    wait_for node_is "$node" DOWN
     wait_for eval '[ "$(wc -l <"$BATS_TEST_TMPDIR/out")" = 2 ]'
     [ "$(sort -u "$BATS_TEST_TMPDIR/out" | wc -l)" = 2 ]
     cluster start "$node"
-    wait_for node_is "$node" idle
+    wait_for node_is "$node" IDLE
     scancel "$id"
 }
 
