@@ -8,11 +8,12 @@ patience=240
 # hold on to bats' own output, 3.
 cluster() { slurm/testbed/cluster "$@" --folder="$CLUSTER" 3>&-; }
 
-# In setup_file: starts it, and makes it the one that sbatch and the others talk to.
+# In setup_file: starts it (or returns 1 where there can be none: see need_cluster), and makes it the one that sbatch and the others talk to.
 cluster_up() {
     cd "$BATS_TEST_DIRNAME/../.."
-    local reason
-    reason=$(slurm/testbed/cluster can 2>&1) || skip "$reason"
+    no_cluster=''
+    export no_cluster
+    no_cluster=$(slurm/testbed/cluster can 2>&1) || return
     # A short name: Slurm's sockets are below it, and may have 108 characters at most.
     CLUSTER=$(mktemp -d /tmp/slurm-test.XXXXXX)
     SLURM_CONF=$CLUSTER/slurm.conf
@@ -21,6 +22,8 @@ cluster_up() {
     unset "${!SLURM_JOB@}" "${!SBATCH_@}" SLURM_NTASKS SLURM_NPROCS SLURM_CPUS_PER_TASK
     cluster up --nodes="${1:-4}" >"$BATS_FILE_TMPDIR/up" 2>&1
 }
+# In setup: skips the test where there can be no cluster.
+need_cluster() { [ -z "$no_cluster" ] || skip "$no_cluster"; }
 # In teardown_file.
 cluster_down() {
     [ -n "${CLUSTER:-}" ] || return 0

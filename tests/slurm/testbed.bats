@@ -1,9 +1,12 @@
 # slurm/testbed/cluster: a real Slurm that comes and goes, and what it says when it cannot.
 load cluster
 
-setup_file() { cluster_up 3; }
+setup_file() { cluster_up 3 || [ -n "$no_cluster" ]; }
 teardown_file() { cluster_down; }
-setup() { cd "$BATS_TEST_DIRNAME/../.."; }
+setup() {
+    need_cluster
+    cd "$BATS_TEST_DIRNAME/../.."
+}
 
 # Behind the state may be a `*` (does not answer) and `+COMPLETING`; sinfo shows only the
 # latter of a node that went down while a job was ending on it.
