@@ -260,6 +260,24 @@ static int by_path(const void *a, const void *b, void *context)
     return order ? order : i - j;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The same for the same values in any order: else rounding would part paths that tie.
+ */
+static double mean_of(const double *value, size_t n)
+{
+    double sorted[TRUTH_RUNS_MAX], sum = 0;
+    memcpy(sorted, value, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_value);
+    for (size_t i = 0; i < n; i++)
+        sum += sorted[i];
+    return sum / (double)n;
+}
+
 /* Keeps the rows index[n], in that order, and their means. */
 static void keep_rows(struct truth *t, const int *index, int n)
 {
@@ -271,8 +289,7 @@ static void keep_rows(struct truth *t, const int *index, int n)
         const double *from = t->run + (size_t)index[i] * runs;
         path[i] = t->path[index[i]];
         memcpy(run + (size_t)i * runs, from, runs * sizeof *run);
-        for (size_t r = 0; r < runs; r++)
-            accuracy[i] += from[r] / (double)runs;
+        accuracy[i] = mean_of(from, runs);
     }
     free(t->path), free(t->run), free(t->accuracy);
     t->path = path;

@@ -64,6 +64,21 @@ static void rows_are_sorted_by_path_and_runs_are_averaged(void **state)
     truth_free(truth);
 }
 
+/* In doubles 0.1 + 0.2 + 0.3 is not 0.3 + 0.2 + 0.1. */
+static void paths_with_the_same_runs_in_another_order_tie(void **state)
+{
+    (void)state;
+    struct space space = space_of_subject();
+    struct truth *truth = truth_read(write_table("0000,0.1,0.2,0.3\n"
+                                                 "0001,0.3,0.2,0.1\n"
+                                                 "0002,0.2,0.3,0.1\n"),
+                                     &space);
+    assert_true(truth->accuracy[0] == truth->accuracy[1]);
+    assert_true(truth->accuracy[0] == truth->accuracy[2]);
+    assert_near(truth->accuracy[0], 0.2, 1e-15);
+    truth_free(truth);
+}
+
 static void the_digest_is_that_of_the_files_bytes(void **state)
 {
     (void)state;
@@ -216,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_sorted_by_path_and_runs_are_averaged),
+        cmocka_unit_test(paths_with_the_same_runs_in_another_order_tie),
         cmocka_unit_test(the_digest_is_that_of_the_files_bytes),
         cmocka_unit_test(hdf5_says_the_same_as_csv),
         cmocka_unit_test(what_is_wrong_with_a_table_is_said_line_by_line),
