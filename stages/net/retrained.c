@@ -43,25 +43,23 @@ void retrained_load_path(struct artifact *artifact, const struct space *space,
     free(list);
 }
 
-/* The mean loss on the first training images; *images: how many. */
+/* The mean loss on the first n training images. */
 static double check_loss(const struct supernet *net, const struct path *path,
-                         const struct dataset *dataset, int64_t *images)
+                         const struct dataset *dataset, int n)
 {
-    int n = dataset_size(dataset, SPLIT_TRAIN);
     struct judgement judgement = {0};
-    struct judge *judge =
-        judge_create(net, path, dataset, n < CHECK_IMAGES ? n : CHECK_IMAGES);
+    struct judge *judge = judge_create(net, path, dataset, n);
     judge_advance(judge, SPLIT_TRAIN, &judgement);
     judge_free(judge);
-    *images = judgement.images;
     return judgement_loss(&judgement);
 }
 
 void retrained_save_check(const struct supernet *net, const struct path *path,
                           const struct dataset *dataset, struct artifact *artifact)
 {
-    int64_t images;
-    double loss = check_loss(net, path, dataset, &images);
+    int all = dataset_size(dataset, SPLIT_TRAIN);
+    int images = all < CHECK_IMAGES ? all : CHECK_IMAGES;
+    double loss = check_loss(net, path, dataset, images);
     artifact_write_f64(artifact, "check/loss", loss, "nats",
                        "mean loss of the best weights on the first training images, "
                        "without augmentation, by running statistics");
@@ -70,13 +68,27 @@ void retrained_save_check(const struct supernet *net, const struct path *path,
                       "whoever loads the weights repeats this and compares the loss");
 }
 
-void retrained_load(struct supernet *net, const struct path *path,
-                    const struct dataset *dataset, bool last, struct artifact *artifact)
+/* As many images as were judged when the check was saved. Where that is more than there
+ * are to train on, the validation images were trained on, too. */
+static int check_images(struct dataset *dataset, struct artifact *artifact)
 {
-    int64_t images;
+    int64_t images = artifact_read_i64(artifact, "check/images");
+    if (images > dataset_size(dataset, SPLIT_TRAIN))
+        dataset_train_on_all(dataset);
+    int all = dataset_size(dataset, SPLIT_TRAIN);
+    if (images < 1 || images > all)
+        die("'%s' was checked on its first %lld training images, expected 1 to the %d "
+            "that there are: other data",
+            artifact_path(artifact), (long long)images, all);
+    return (int)images;
+}
+
+void retrained_load(struct supernet *net, const struct path *path,
+                    struct dataset *dataset, bool last, struct artifact *artifact)
+{
     supernet_load_under(net, artifact, "best");
     double expected = artifact_read_f64(artifact, "check/loss");
-    double found = check_loss(net, path, dataset, &images);
+    double found = check_loss(net, path, dataset, check_images(dataset, artifact));
     if (!(fabs(found - expected) <= 1e-3 * fmax(1, fabs(expected))))
         die("'%s': its best weights have loss %g on the first training images, "
             "expected %g as when they were saved: other data, or a broken kernel",

@@ -21,9 +21,9 @@ void retrained_load_path(struct artifact *artifact, const struct space *space,
 void retrained_save_check(const struct supernet *net, const struct path *path,
                           const struct dataset *dataset, struct artifact *artifact);
 /* Loads the best weights and makes that check; then, if `last` are wanted, those of the
- * last epoch: the average's, if there is one. */
+ * last epoch: the average's, if there is one. The check may be of validation images
+ * that were trained on: then they are training images of `dataset` from now on. */
 void retrained_load(struct supernet *net, const struct path *path,
-                    const struct dataset *dataset, bool last,
-                    struct artifact *artifact);
+                    struct dataset *dataset, bool last, struct artifact *artifact);
 
 #endif

@@ -325,6 +325,27 @@ static void trained_on_all_images_the_last_weights_count(void **state)
     run_free(run);
 }
 
+/* Its check is of 34 images, of which 18 are what another process takes for all. */
+static void
+what_was_trained_on_all_images_is_loaded_by_who_has_not_joined_them(void **state)
+{
+    (void)state;
+    struct config config = config_of_run(false);
+    config.retrain.images = "train+validation";
+    struct run *run = run_of(&config), *fresh = new_run(false, 1);
+    go(run, 20);
+    save(run, "joined.h5", true);
+    struct artifact *artifact = artifact_open(scratch_path("joined.h5"), "retrain");
+    assert_int_equal(artifact_read_i64(artifact, "check/images"), TRAIN + VALIDATION);
+    assert_int_equal(dataset_size(fresh->dataset, SPLIT_TRAIN), TRAIN);
+    struct retrainer *r = fresh->retrainer;
+    retrained_load(r->net, &r->path, fresh->dataset, false, artifact);
+    assert_memory_equal(r->net->weights, run->retrainer->net->weights,
+                        r->net->weight_layout.floats * sizeof(float));
+    artifact_close(artifact);
+    run_free(run), run_free(fresh);
+}
+
 /* In a process of its own, for a request to stop stays. */
 static int stop_while_judging(const void *argument)
 {
@@ -398,6 +419,8 @@ int main(void)
         cmocka_unit_test(a_step_is_gradients_and_the_optimizer_of_the_recipe),
         cmocka_unit_test(the_best_weights_are_those_of_the_best_epoch),
         cmocka_unit_test(trained_on_all_images_the_last_weights_count),
+        cmocka_unit_test(
+            what_was_trained_on_all_images_is_loaded_by_who_has_not_joined_them),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, setup, scratch_teardown);
