@@ -10,10 +10,8 @@
 #include "net/training_cost.h"
 #include "paper/run.h"
 
-/*
- * Of a supernet as it stands, the warm-up that it went on from included. False if it,
- * or that warm-up, is not there; sources learn of both.
- */
+/* Of a supernet as it stands: the images of the warm-up that it went on from are in it,
+ * the times are its own. False if it is not there. */
 bool training_cost(struct sources *sources, const char *supernet,
                    struct training_cost *cost);
 /* training_cost_ratio_of() greedy's own run; NAN if there is none. */
@@ -22,7 +20,7 @@ double training_cost_ratio(struct sources *sources);
 /* The best path of a search. */
 struct found {
     double accuracy; /* of the validation images, by the supernet's weights */
-    double images;   /* validation images that judged it */
+    double images;   /* validation images that judged it; NAN: not recorded */
     int64_t flops, params;
     int64_t judged; /* paths */
 };

@@ -60,16 +60,16 @@ static int make_artifacts(void **state)
         const char *name;
         int64_t optimization, evaluation;
         double train, score;
-        int64_t first_step;
-    } trained[] = {{"warmup.h5", 1000, 0, 3, 0, -1},
-                   {"greedy.h5", 4000, 9000, 20, 15, 10},
-                   {"uniform.h5", 7000, 0, 21, 0, -1}};
+        int64_t first_step, step;
+    } trained[] = {{"greedy.h5", 4000, 9000, 20, 15, 10, 50},
+                   {"uniform.h5", 7000, 0, 21, 0, -1, 70}};
     for (size_t i = 0; i < sizeof(trained) / sizeof(trained[0]); i++) {
         file = begin(trained[i].name);
         artifact_write_i64(file, "counters/optimization", trained[i].optimization,
                            "images", "test");
         artifact_write_i64(file, "counters/evaluation", trained[i].evaluation, "images",
                            "test");
+        artifact_write_i64(file, "counters/step", trained[i].step, "steps", "test");
         artifact_write_f64(file, "measured/train_seconds", trained[i].train, "s",
                            "test");
         artifact_write_f64(file, "measured/score_seconds", trained[i].score, "s",
@@ -133,7 +133,8 @@ static void names_are_found_and_snapshots_have_a_step(void **state)
     close_sources(&sources);
 }
 
-/* 1,000 + 4,000 trained, 9,000 scored. Training took 20 s / 4,000 = 5 ms an image,
+/* 40 steps of 4,000 / 40 images after 10 of warm-up, whose artifact is not there: 1,000
+ * + 4,000 trained, 9,000 scored. Training took 20 s / 4,000 = 5 ms an image,
  * scoring 15 s / 9,000 = 5/3 ms: 3 to 1. So 5,000 + 9,000 / 3. */
 static void the_corrected_cost_is_as_worked_by_hand(void **state)
 {
