@@ -15,6 +15,16 @@ void binomial_interval(double share, double n, double *low, double *high)
     *high = fmin(1, middle + half);
 }
 
+void binomial_difference(double share, double n, double other, double m, double *low,
+                         double *high)
+{
+    double share_low, share_high, other_low, other_high;
+    binomial_interval(share, n, &share_low, &share_high);
+    binomial_interval(other, m, &other_low, &other_high);
+    *low = share - other - hypot(share - share_low, other_high - other);
+    *high = share - other + hypot(share_high - share, other - other_low);
+}
+
 double binomial_at_least(int m, int k, double q)
 {
     double sum = 0;

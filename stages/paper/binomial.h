@@ -12,6 +12,14 @@
 void binomial_interval(double share, double n, double *low, double *high);
 
 /*
+ * Newcombe's 95 % interval of share - other, of n and m different images, from the two
+ * intervals above: it does not shrink to nothing where a share is 0 or 1. NAN for n < 1
+ * or m < 1.
+ */
+void binomial_difference(double share, double n, double other, double m, double *low,
+                         double *high);
+
+/*
  * Theorem 1 of the GreedyNAS paper: the chance that of m paths, drawn at random from a
  * space of which the share q is good, at least k are good. 0 <= k <= m.
  */

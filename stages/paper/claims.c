@@ -19,14 +19,15 @@ static void say(struct claims *claims, bool limit, const char *format, ...)
     PRINTF_LIKE(3, 4);
 static void say(struct claims *claims, bool limit, const char *format, ...)
 {
-    if (claims->n == CLAIMS_MAX)
-        return;
+    struct claim claim = {.limit = limit};
     va_list arguments;
     va_start(arguments, format);
-    if (vasprintf(&claims->text[claims->n], format, arguments) < 0)
+    if (vasprintf(&claim.text, format, arguments) < 0)
         die("no memory for a report");
     va_end(arguments);
-    claims->limit[claims->n++] = limit;
+    claims->claim =
+        memory_resized(claims->claim, (size_t)claims->n + 1, sizeof(claims->claim[0]));
+    claims->claim[claims->n++] = claim;
 }
 
 /* "91.20 % (90.63 to 91.74)" */
@@ -47,8 +48,9 @@ static void say_found(struct claims *claims, struct sources *sources)
         return;
     }
     char *accuracy = percent(found.accuracy, found.images);
-    char *judged = count_text(found.judged),
-         *images = count_text(llround(found.images));
+    char *judged = count_text(found.judged);
+    char *images = isnan(found.images) ? memory_text_copy("the")
+                                       : count_text(llround(found.images));
     say(claims, false,
         "Of %s paths that the search judged, the best has %s of %s validation "
         "images "
@@ -59,6 +61,25 @@ static void say_found(struct claims *claims, struct sources *sources)
     free(judged);
     free(images);
     free(accuracy);
+}
+
+/* As if of different images: wider than for the same ones. */
+static void say_difference(struct claims *claims, const struct evaluation *found,
+                           const struct evaluation *random)
+{
+    bool less = found->top1 < random->top1;
+    const struct evaluation *better = less ? random : found;
+    const struct evaluation *other = less ? found : random;
+    double low, high;
+    binomial_difference(better->top1, better->images, other->top1, other->images, &low,
+                        &high);
+    bool apart = low > 0;
+    say(claims, !apart,
+        "That is %.2f points %s than the best of random search (95 %% interval of how "
+        "much %s: %.2f to %.2f)%s.",
+        100 * (better->top1 - other->top1), less ? "less" : "more",
+        less ? "less" : "more", 100 * low, 100 * high,
+        apart ? "" : ": the test images do not tell the two apart");
 }
 
 static void say_tested(struct claims *claims, struct sources *sources)
@@ -75,18 +96,16 @@ static void say_tested(struct claims *claims, struct sources *sources)
         "Trained from scratch, the found network has %s of %.0f test images right.",
         accuracy, found.images);
     free(accuracy);
-    if (!evaluation_read(sources, "random", &random))
-        return;
-    /* As if of different images: wider than for the same ones. */
-    double difference = 100 * (found.top1 - random.top1);
-    double half = 196 * sqrt(found.top1 * (1 - found.top1) / found.images +
-                             random.top1 * (1 - random.top1) / random.images);
-    say(claims, fabs(difference) < half,
-        "That is %.2f points %s than the best of random search (95 %% interval %.2f to "
-        "%.2f)%s.",
-        fabs(difference), difference < 0 ? "less" : "more", difference - half,
-        difference + half,
-        fabs(difference) < half ? ": the test images do not tell the two apart" : "");
+    if (evaluation_read(sources, "random", &random))
+        say_difference(claims, &found, &random);
+}
+
+/* "0.512 (0.401 to 0.603)" */
+static char *correlation_text(const struct correlation *c)
+{
+    if (isnan(c->low))
+        return memory_format("%.3f", c->value);
+    return memory_format("%.3f (%.3f to %.3f)", c->value, c->low, c->high);
 }
 
 static void say_ranking(struct claims *claims, struct sources *sources)
@@ -105,12 +124,21 @@ static void say_ranking(struct claims *claims, struct sources *sources)
             continue;
         struct correlation c =
             ranking_correlation(ranking, s, "kendall/by_loss", all, 0);
+        if (isnan(c.value)) {
+            say(claims, true,
+                "How well the %s supernet ranks paths by their loss on %d validation "
+                "images is not known: the paths that were judged are too few, or too "
+                "much alike.",
+                supernets[i], ranking->images[s][0]);
+            continue;
+        }
+        char *tau = correlation_text(&c);
         say(claims, false,
             "Ranking random paths by their loss on %d validation images agrees with "
-            "their accuracy on all of them with a Kendall τ-b of %.3f (%.3f to %.3f) "
-            "on "
-            "the %s supernet.",
-            ranking->images[s][0], c.value, c.low, c.high, supernets[i]);
+            "their accuracy on all of them with a Kendall τ-b of %s on the %s "
+            "supernet.",
+            ranking->images[s][0], tau, supernets[i]);
+        free(tau);
     }
     ranking_free(ranking);
 }
@@ -190,6 +218,7 @@ void claims_collect(struct claims *claims, struct run *run)
 void claims_release(struct claims *claims)
 {
     for (int i = 0; i < claims->n; i++)
-        free(claims->text[i]);
-    claims->n = 0;
+        free(claims->claim[i].text);
+    free(claims->claim);
+    *claims = (struct claims){0};
 }

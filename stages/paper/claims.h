@@ -7,12 +7,14 @@
 
 #include "paper/run.h"
 
-enum { CLAIMS_MAX = 32 };
+struct claim {
+    char *text;
+    bool limit; /* something that the run cannot say */
+};
 
 struct claims {
     int n;
-    char *text[CLAIMS_MAX];
-    bool limit[CLAIMS_MAX]; /* something that the run cannot say */
+    struct claim *claim;
 };
 
 void claims_collect(struct claims *claims, struct run *run);

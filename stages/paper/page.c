@@ -137,9 +137,9 @@ static void print_claims(FILE *out, struct run *run)
     fputs("<h2>What this run can and cannot say</h2>\n<ul>\n", out);
     for (int limit = 0; limit <= 1; limit++)
         for (int i = 0; i < claims.n; i++)
-            if (claims.limit[i] == limit) {
+            if (claims.claim[i].limit == limit) {
                 fputs(limit ? "<li class=\"limit\">" : "<li class=\"says\">", out);
-                html_text(out, claims.text[i]);
+                html_text(out, claims.claim[i].text);
                 fputs("</li>\n", out);
             }
     fputs("</ul>\n<p class=\"pale\">In parentheses: 95 % intervals.</p>\n", out);

@@ -83,6 +83,39 @@ static void nothing_is_known_of_no_trials(void **state)
     assert_true(isnan(low) && isnan(high));
 }
 
+/* Newcombe (1998), Statistics in Medicine 17, Table II, method 10: 56/70 and 48/80,
+ * 9/10 and 3/10, 10/10 and 0/10. */
+static void a_differences_interval_is_that_of_the_published_examples(void **state)
+{
+    (void)state;
+    static const struct {
+        double share, n, other, m, low, high;
+    } example[] = {{56.0 / 70, 70, 48.0 / 80, 80, 0.0524, 0.3339},
+                   {9.0 / 10, 10, 3.0 / 10, 10, 0.1705, 0.8090},
+                   {10.0 / 10, 10, 0.0 / 10, 10, 0.6075, 1.0000}};
+    for (size_t i = 0; i < sizeof(example) / sizeof(example[0]); i++) {
+        double low, high;
+        binomial_difference(example[i].share, example[i].n, example[i].other,
+                            example[i].m, &low, &high);
+        assert_true(fabs(low - example[i].low) < 5.1e-5);
+        assert_true(fabs(high - example[i].high) < 5.1e-5);
+        binomial_difference(example[i].other, example[i].m, example[i].share,
+                            example[i].n, &high, &low);
+        assert_true(fabs(low + example[i].low) < 5.1e-5);
+        assert_true(fabs(high + example[i].high) < 5.1e-5);
+    }
+}
+
+static void of_no_images_nothing_is_known_of_a_difference(void **state)
+{
+    (void)state;
+    double low, high;
+    binomial_difference(0.5, 0, 0.5, 10, &low, &high);
+    assert_true(isnan(low) && isnan(high));
+    binomial_difference(0.5, 10, 0.5, 0, &low, &high);
+    assert_true(isnan(low) && isnan(high));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -91,6 +124,8 @@ int main(void)
         cmocka_unit_test(an_intervals_ends_are_as_many_standard_errors_away),
         cmocka_unit_test(an_interval_stays_between_none_and_all),
         cmocka_unit_test(nothing_is_known_of_no_trials),
+        cmocka_unit_test(a_differences_interval_is_that_of_the_published_examples),
+        cmocka_unit_test(of_no_images_nothing_is_known_of_a_difference),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("binomial", tests, NULL, NULL);
