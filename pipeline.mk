@@ -157,9 +157,9 @@ test-slurm: setup-test ## the tests that need a Slurm: on one of their own
 zoo: setup-build ## FLOPs and parameters of published networks, counted and reported
 	+@$(MAKE) --no-print-directory $(jobs) $(BUILD)/zoo
 	@$(BUILD)/zoo $(ZOO:%=--network=%)
-bench: setup-build ## measure the kernels and the training step
+bench: setup-build setup-tables ## measure kernels, networks, scoring; PyTorch in turn with them
 	+@$(MAKE) --no-print-directory $(jobs) bench-programs
-	@tests/bench/run --build=$(BUILD)
+	@tests/bench/run --build=$(BUILD) --out=results/bench
 format: ## lay out the C sources as .clang-format says
 	clang-format -i $(wildcard stages/*.[ch] stages/*/*.[ch] tests/*/*.[ch])
 clean: ## remove what was compiled

@@ -1,15 +1,15 @@
 /*
  * bench_network - how long a training step, and scoring, take on whole networks.
  *
- *   bench_network [NETWORK MODE [--runs=N] [--profile | --turns]]
+ *   bench_network [NETWORK MODE [--runs=N] [--profile [--csv=FOLDER] | --turns]]
  *
- * Without arguments: all of them. NETWORK: imagenet (224 x 224, 32 images, 469 M
- * multiply-adds) or cifar (32 x 32, 128 images, 76 M). MODE: train (forward, backward,
- * SGD with Nesterov momentum), score (forward, statistics of the batch) or infer
- * (forward, given statistics). The median of N runs (9) is printed. --profile adds
- * where the time went, by operation and by layer. --turns: reads a line, does one run,
- * prints its milliseconds, and so on: for network_torch.py, which has PyTorch do the
- * same in turn.
+ * Without arguments: all of them. NETWORK: see references.h. MODE: train (forward,
+ * backward, SGD with Nesterov momentum), score (forward, statistics of the batch) or
+ * infer (forward, given statistics). The median of N runs (9) is printed. --profile
+ * adds where the time went, by operation and by layer, and how much that is of what
+ * this machine can do (limits.h); --csv=FOLDER adds that to FOLDER/kernels.csv.
+ * --turns: reads a line, does one run, prints its milliseconds, and so on: for
+ * network_torch.py, which has PyTorch do the same in turn.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,57 +19,12 @@
 #include "base/die.h"
 #include "base/rng.h"
 #include "base/threads.h"
+#include "bench/csv.h"
+#include "bench/limits.h"
 #include "bench/profile.h"
+#include "bench/references.h"
 #include "net/inference.h"
 #include "net/optimizer.h"
-
-struct reference {
-    const char *name, *path;
-    int batch;
-    struct space_config space;
-};
-
-#define NO_SQUEEZE_EXCITE                                                              \
-    {                                                                                  \
-        .of = "expanded", .activation = "", .gate = "sigmoid"                          \
-    }
-
-static const struct reference references[] = {
-    {.name = "imagenet",
-     .batch = 32,
-     .path = "k3e6 k5e3 k7e6 k3e3 k3e6 k5e3 k7e6 k3e3 k3e6 k5e3 k7e6 k3e3 k3e6 k5e3 "
-             "k7e6 k3e3 k3e6 k5e3 k7e6 k3e3 k3e6",
-     .space = {.input = {224, 224, 3},
-               .classes = 1000,
-               .activation = "relu6",
-               .stem = {.channels = 32, .kernel = 3, .stride = 2, .activation = ""},
-               .n_fixed = 1,
-               .fixed = {{"k3e1", 16, 1, 1, ""}},
-               .n_stages = 6,
-               .stages = {{32, 4, 2},
-                          {40, 4, 2},
-                          {80, 4, 2},
-                          {96, 4, 1},
-                          {192, 4, 2},
-                          {320, 1, 1}},
-               .n_choices = 4,
-               .choices = {"k3e6", "k5e3", "k7e6", "k3e3"},
-               .squeeze_excite = NO_SQUEEZE_EXCITE,
-               .head = {.channels = 1280, .activation = ""}}},
-    {.name = "cifar",
-     .batch = 128,
-     .path = "k3e3 k5e6 k3e3 k5e6 k3e3 k5e6 k3e3 k5e6",
-     .space = {.input = {32, 32, 3},
-               .classes = 10,
-               .activation = "relu6",
-               .stem = {.channels = 32, .kernel = 3, .stride = 1, .activation = ""},
-               .n_stages = 3,
-               .stages = {{64, 2, 2}, {128, 3, 2}, {256, 3, 2}},
-               .n_choices = 2,
-               .choices = {"k3e3", "k5e6"},
-               .squeeze_excite = NO_SQUEEZE_EXCITE,
-               .head = {.channels = 1280, .activation = ""}}},
-};
 
 /* One network at work. */
 struct subject {
@@ -81,14 +36,6 @@ struct subject {
     float *images;
     int *labels;
 };
-
-static const struct reference *reference_named(const char *name)
-{
-    for (size_t i = 0; i < sizeof(references) / sizeof(*references); i++)
-        if (strcmp(references[i].name, name) == 0)
-            return &references[i];
-    die("no network '%s', expected imagenet or cifar", name);
-}
 
 static struct subject subject_of(const struct reference *reference, bool infer)
 {
@@ -202,7 +149,34 @@ static void subject_release(struct subject *s)
 struct wish {
     int runs;
     bool profile, turns;
+    const char *csv;
 };
+
+static void show_profile(const struct reference *reference, const struct mode *mode,
+                         const char *folder)
+{
+    const struct limits limits = limits_measure();
+    printf("this machine, %d threads, %s: %.0f GFLOP/s, %.1f GB/s\n", threads_count(),
+           tensor_isa(), limits.flops / 1e9, limits.bytes / 1e9);
+    profile_print(&limits);
+    if (!folder)
+        return;
+    FILE *csv = csv_open(folder, "kernels.csv",
+                         "network,mode,isa,threads,kernel,shape,median_ms,low_ms,"
+                         "high_ms,gflops,gbytes_per_s,flops_per_byte,share,bound,"
+                         "peak_gflops,peak_gbytes_per_s");
+    for (int i = 0; i < profile_rows; i++) {
+        const struct profile_row *row = &profile_row[i];
+        const struct profile_rate r = profile_rate(row, &limits);
+        fprintf(csv,
+                "%s,%s,%s,%d,%s,%s,%.4f,%.4f,%.4f,%.2f,%.2f,%.3f,%.3f,%s,%.1f,%.2f\n",
+                reference->name, mode->name, tensor_isa(), threads_count(), row->kind,
+                row->shape, 1e3 * row->median, 1e3 * row->low, 1e3 * row->high,
+                r.flops / 1e9, r.bytes / 1e9, row->flops / row->bytes, r.share, r.bound,
+                limits.flops / 1e9, limits.bytes / 1e9);
+    }
+    csv_close(csv);
+}
 
 static void bench(const struct reference *reference, const struct mode *mode,
                   const struct wish *wish)
@@ -215,7 +189,7 @@ static void bench(const struct reference *reference, const struct mode *mode,
     else
         measure(mode, &s, wish->runs);
     if (wish->profile)
-        profile_print();
+        show_profile(reference, mode, wish->csv);
     subject_release(&s);
 }
 
@@ -228,6 +202,8 @@ int main(int argc, char **argv)
             wish.profile = true;
         else if (strcmp(argv[i], "--turns") == 0)
             wish.turns = true;
+        else if (strncmp(argv[i], "--csv=", 6) == 0)
+            wish.csv = argv[i] + 6;
         else if (sscanf(argv[i], "--runs=%d", &wish.runs) != 1 || wish.runs < 1 ||
                  wish.runs > PROFILE_RUNS_MOST)
             die("unknown option '%s'", argv[i]);
