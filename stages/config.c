@@ -185,12 +185,12 @@ static _Noreturn void refuse_network(const struct config *config, const char *wh
 static void check_path(const struct config *config, const char *name)
 {
     const char *value = config->retrain.network;
-    struct space *space = memory_zeroed(1, sizeof *space);
     struct path path;
     char why[256];
     if (strcmp(value, "found") == 0 || strcmp(value, "largest") == 0 ||
         strcmp(value, "smallest") == 0)
         return;
+    struct space *space = memory_zeroed(1, sizeof *space);
     space_init(space, &config->space);
     if (!path_parse(&path, space, value, why, sizeof why))
         refuse_network(config, memory_format("'%s': %s", name, why));
