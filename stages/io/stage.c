@@ -132,7 +132,8 @@ int stage_interrupted(struct stage *stage)
 {
     const char *reason = stop_reason();
     status_finish(stage->status, STATUS_INTERRUPTED, reason ? reason : "told to stop");
-    log_info("stopped by %s, checkpoint kept; run it again to go on",
+    log_info(stage->saved ? "stopped by %s, checkpoint kept; run it again to go on"
+                          : "stopped by %s; run it again, from the beginning",
              reason ? reason : "request");
     stage_release(stage);
     return EXIT_RUN_AGAIN;

@@ -49,7 +49,8 @@ void stage_checkpoint_last(struct stage *stage,
 
 /* The artifact was committed: removes the checkpoint. Returns the exit code. */
 int stage_complete(struct stage *stage);
-/* The checkpoint was written. Returns the exit code. */
+/* It ends early, with a checkpoint if there is something to keep. Returns the exit
+ * code. */
 int stage_interrupted(struct stage *stage);
 
 #endif

@@ -116,6 +116,22 @@ static int go_on(const void *argument)
     return stage_complete(&stage);
 }
 
+static int stop_with_nothing_to_keep(const void *argument)
+{
+    (void)argument;
+    struct stage stage;
+    begin(&stage);
+    raise(SIGTERM);
+    return stage_interrupted(&stage);
+}
+
+static void a_stage_without_a_checkpoint_promises_none(void **state)
+{
+    (void)state;
+    assert_child(stop_with_nothing_to_keep, EXIT_RUN_AGAIN,
+                 "stopped by SIGTERM; run it again, from the beginning");
+}
+
 static void a_stopped_stage_exits_75_and_the_next_run_finds_its_checkpoint(void **state)
 {
     (void)state;
