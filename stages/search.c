@@ -83,11 +83,15 @@ static void save_search(void *context, struct artifact *artifact)
                        "blocks that judging each path alone would have computed");
     artifact_write_f64(artifact, "measured/score_seconds", search->seconds, "s",
                        "wall time judging paths");
+    artifact_write_vector(artifact, "validation/image", ARRAY_I32,
+                          (size_t)search->n_images, search->image, "index",
+                          "validation images that every path is judged on");
     artifact_write_vector(artifact, "recalibration/image", ARRAY_I32,
                           (size_t)search->n_calibration, search->calibration, "index",
                           "training images whose statistics BN takes (search.bn: "
                           "recalibrate)");
     artifact_describe(artifact, "counters", "how much was done");
+    artifact_describe(artifact, "validation", "the images that judge paths");
     artifact_describe(artifact, "recalibration", "none of them with search.bn: batch");
 }
 

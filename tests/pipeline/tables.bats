@@ -42,6 +42,18 @@ cell() {
     grep -q "^| GreedyNAS | $accuracy \[.*\] | $flops | $params |" "$tables/table1.md"
 }
 
+# 4 classes of 20 validation images; the 200 images of BN's statistics judge nothing.
+@test "an accuracy's interval is Wilson's for the images that judged" {
+    awk -F '[][ ,|]+' '$2 == "GreedyNAS" {
+        p = $3 / 100; n = 80; z = 1.959964; low = $4 / 100; high = $5 / 100
+        middle = (p + z ^ 2 / 2 / n) / (1 + z ^ 2 / n)
+        half = z / (1 + z ^ 2 / n) * sqrt(p * (1 - p) / n + z ^ 2 / 4 / n ^ 2)
+        print p, low, high, "expected", middle - half, middle + half
+        good = low - middle + half < 6e-5 && middle - half - low < 6e-5 &&
+            high - middle - half < 6e-5 && middle + half - high < 6e-5
+    } END { exit !good }' "$tables/table1.md"
+}
+
 @test "a cell whose artifact is not there names the target that makes it" {
     grep -q '^| uniform sampling | missing: make search\\_uniform | .* | missing: make uniform | ' "$tables/table1.md"
     grep -q '^found by the search,missing: make evaluate NET=found,' "$tables/table2.csv"
