@@ -98,12 +98,12 @@ static void plan_for_cost(struct plan *plan, const struct config *config,
     plan->measured = config->equal_cost.ratio == 0.0;
     plan->ratio =
         plan->measured ? training_cost_ratio_of(&plan->cost) : config->equal_cost.ratio;
-    plan->cost.optimization += training_cost_before(greedy);
     if (plan->cost.evaluation && !isfinite(plan->ratio))
         die("'%s': the cost ratio cannot be told from its times (%g s for %lld images "
             "trained, %g s for %lld scored); set equal_cost.ratio",
             path, plan->cost.train_seconds, (long long)plan->cost.optimization,
             plan->cost.score_seconds, (long long)plan->cost.evaluation);
+    plan->cost.optimization += training_cost_before(greedy);
     double images = training_cost_corrected(&plan->cost, plan->ratio);
     plan->steps = (long)(images / (double)images_of_step(plan, config));
     if (plan->steps < 1)

@@ -149,6 +149,19 @@ END
     [[ $output == *"'$one/uniform.h5' was made with other settings than those of '$one/greedy.yaml' (it has 'stage: uniform', now 'stage: warmup')"* ]]
 }
 
+@test "a cost ratio that cannot be told is told with the counts that it would be of" {
+    python3=/usr/bin/python3
+    "$python3" -c 'import h5py' || skip "no h5py"
+    cp "$one/greedy.h5" "$BATS_TEST_TMPDIR/greedy.h5"
+    "$python3" -c 'import sys, h5py; h5py.File(sys.argv[1], "r+")["measured/score_seconds"][()] = 0' \
+        "$BATS_TEST_TMPDIR/greedy.h5"
+    run program warmup uniform_e "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/greedy.h5"
+    echo "$output"
+    [ "$status" = 1 ]
+    # 20 steps of 32 images; the 10 of warm-up are no part of greedy's times.
+    [[ $output == *" s for 640 images trained, 0 s for "*" scored); set equal_cost.ratio"* ]]
+}
+
 @test "greedy refuses a warm-up of another schedule, and a constraint is checked first" {
     sed 's/^  learning_rate: 0.05$/  learning_rate: 0.06/' "$one/greedy.yaml" >"$BATS_TEST_TMPDIR/greedy.yaml"
     run "$BUILD/greedy" --config="$BATS_TEST_TMPDIR/greedy.yaml" --in="$one/warmup.h5" --quiet \
