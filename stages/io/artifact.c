@@ -105,7 +105,8 @@ static void write_inputs(struct artifact *artifact,
                          const struct artifact_origin *origin)
 {
     char **line = memory_zeroed((size_t)origin->n_in + 1, sizeof(char *));
-    for (int i = 0; i < origin->n_in; i++) {
+    int n = origin->n_in;
+    for (int i = 0; i < n; i++) {
         char digest[ARTIFACT_DIGEST_SIZE];
         if (origin->in_digest) {
             snprintf(digest, sizeof(digest), "%s", origin->in_digest[i]);
@@ -116,11 +117,13 @@ static void write_inputs(struct artifact *artifact,
         }
         line[i] = memory_format("%s %s", origin->in[i], digest);
     }
-    char *error = h5_attribute_texts(artifact->file, "/", "inputs",
-                                     (size_t)origin->n_in, (const char *const *)line);
+    if (origin->plain)
+        line[n++] = memory_format("%s %s", origin->plain, origin->plain_digest);
+    char *error = h5_attribute_texts(artifact->file, "/", "inputs", (size_t)n,
+                                     (const char *const *)line);
     if (error)
         fail(artifact, error, "cannot write attribute 'inputs'");
-    for (int i = 0; i < origin->n_in; i++)
+    for (int i = 0; i < n; i++)
         free(line[i]);
     free(line);
 }

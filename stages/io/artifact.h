@@ -39,6 +39,8 @@ struct artifact_origin {
     const char *const *in;
     int n_in;
     const char *const *in_digest; /* one of each, or NULL: taken from the files now */
+    /* A further input that is no artifact, and the digest of its bytes; or NULL. */
+    const char *plain, *plain_digest;
 };
 
 struct artifact; /* being written or read */

@@ -56,6 +56,21 @@ void digest_of(const void *bytes, size_t n, char text[DIGEST_SIZE])
     digest_finish(digest, text);
 }
 
+bool digest_read_file(const char *path, char text[DIGEST_SIZE])
+{
+    char bytes[1 << 16];
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return false;
+    struct digest *digest = digest_create();
+    for (size_t n; (n = fread(bytes, 1, sizeof(bytes), file)) > 0;)
+        digest_add(digest, bytes, n);
+    bool whole = !ferror(file);
+    fclose(file);
+    digest_finish(digest, text);
+    return whole;
+}
+
 const char *digest_library(void)
 {
     return OpenSSL_version(OPENSSL_VERSION);

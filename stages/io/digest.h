@@ -4,6 +4,7 @@
 #ifndef IO_DIGEST_H
 #define IO_DIGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { DIGEST_SIZE = 7 + 64 + 1 }; /* with the final NUL */
@@ -18,6 +19,8 @@ void digest_free(struct digest *digest); /* NULL is allowed */
 
 /* Create, add and finish in one. */
 void digest_of(const void *bytes, size_t n, char text[DIGEST_SIZE]);
+/* Of all bytes of a file; false if it cannot be read. */
+bool digest_read_file(const char *path, char text[DIGEST_SIZE]);
 /* The library that computes it: "OpenSSL 3.0.11 19 Sep 2023". */
 const char *digest_library(void);
 

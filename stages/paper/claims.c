@@ -188,6 +188,13 @@ static void say_limits(struct claims *claims, struct run *run)
         free(name[i]);
     }
     free(name);
+    char *elsewhere = provenance_unchecked(run);
+    if (elsewhere)
+        say(claims, true,
+            "Inputs elsewhere, not checked: %s. Whether they are still what this was "
+            "made from is not known.",
+            elsewhere);
+    free(elsewhere);
     if (seed && !several)
         say(claims, true,
             "Everything here is of one seed (%s). Intervals are of the images that "

@@ -3,9 +3,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "io/digest.h"
 
 static void append(char ***list, size_t *n, char **more, size_t n_more)
 {
@@ -15,21 +17,31 @@ static void append(char ***list, size_t *n, char **more, size_t n_more)
     free(more);
 }
 
+static const char *const folder_of_a_run[] = {
+    "",
+    "retrain",
+    "evaluate",
+    "ablation/net1",
+    "ablation/net2",
+    "ablation/net3",
+    "ablation/net4",
+    "ablation/net5",
+    "ablation/net6",
+    "rankcorr", /* shards: their numbers are in rankcorr.h5 */
+};
+enum {
+    FOLDERS = sizeof(folder_of_a_run) / sizeof(folder_of_a_run[0]),
+    LISTED_FOLDERS = FOLDERS - 1
+};
+
 char **provenance_artifacts(const struct run *run, size_t *n)
 {
-    static const char *const folders[] = {"", "retrain", "evaluate"};
     char **list = NULL;
     size_t n_more;
     *n = 0;
-    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-        char **more = run_list(run, folders[i], &n_more);
+    for (size_t i = 0; i < LISTED_FOLDERS; i++) {
+        char **more = run_list(run, folder_of_a_run[i], &n_more);
         append(&list, n, more, n_more);
-    }
-    for (int net = 1; net <= 6; net++) {
-        char *folder = memory_format("ablation/net%d", net);
-        char **more = run_list(run, folder, &n_more);
-        append(&list, n, more, n_more);
-        free(folder);
     }
     return list;
 }
@@ -140,44 +152,134 @@ struct table *table_of_work(struct run *run)
     return table;
 }
 
-/* The artifact's name in this run of an input's path; NULL if it lies elsewhere. */
-static char *name_of(const struct run *run, const char *path)
+/* "results/x/ablation/net2/greedy.h5" -> "ablation/net2/greedy", wherever run x was
+ * when it was made; NULL if it is no artifact. The caller frees. */
+static char *place_of(const char *path)
 {
-    size_t n = strlen(run_folder(run)), length = strlen(path);
-    if (strncmp(path, run_folder(run), n) != 0 || path[n] != '/' || length < n + 5 ||
-        strcmp(path + length - 3, ".h5") != 0)
+    size_t length = strlen(path);
+    if (length < 4 || strcmp(path + length - 3, ".h5") != 0)
         return NULL;
-    return memory_format("%.*s", (int)(length - n - 4), path + n + 1);
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    int n = (int)(path + length - 3 - name);
+    for (size_t i = 0; slash && i < FOLDERS; i++) {
+        size_t before = (size_t)(slash - path), size = strlen(folder_of_a_run[i]);
+        if (size && size < before && path[before - size - 1] == '/' &&
+            strncmp(slash - size, folder_of_a_run[i], size) == 0)
+            return memory_format("%s/%.*s", folder_of_a_run[i], n, name);
+    }
+    return memory_format("%.*s", n, name);
 }
 
-/* One line of `inputs`: a path, a blank, a digest. */
-static char *compare_input(struct run *run, const char *name, const char *line)
+/* The digest that an input has now, whether it is of this run or lies elsewhere; false
+ * if it is not there. */
+static bool digest_now(struct run *run, struct artifact *made, const char *path,
+                       const char *place, char digest[ARTIFACT_DIGEST_SIZE])
 {
+    struct artifact *input = place ? run_artifact(run, place) : NULL;
+    if (input) {
+        artifact_digest(input, digest);
+        return true;
+    }
+    char *truth = artifact_has(made, "truth/file")
+                      ? artifact_read_text(made, "truth/file")
+                      : NULL;
+    bool plain = truth && strcmp(truth, path) == 0;
+    free(truth);
+    if (plain)
+        return digest_read_file(path, digest);
+    if (access(path, R_OK) != 0)
+        return false;
+    input = artifact_open(path, NULL);
+    artifact_digest(input, digest);
+    artifact_close(input);
+    return true;
+}
+
+/* An input of an artifact, and what has become of it. */
+struct input {
+    char *path;  /* as it was typed */
+    char *place; /* in this run; NULL: elsewhere */
+    bool there, same;
+};
+
+/* From one line of `inputs`: a path, a blank, a digest. False if it is none. The images
+ * come first, and belong to no run. */
+static bool input_read(struct input *input, struct run *run, struct artifact *made,
+                       const char *line, bool images)
+{
+    char now[ARTIFACT_DIGEST_SIZE];
     const char *blank = strrchr(line, ' ');
     if (!blank)
-        return NULL;
-    char *path = memory_format("%.*s", (int)(blank - line), line);
-    char *input = name_of(run, path), *problem = NULL, there[ARTIFACT_DIGEST_SIZE];
-    if (input && run_has(run, input)) {
-        artifact_digest(run_artifact(run, input), there);
-        if (strcmp(there, blank + 1) != 0)
-            problem = memory_format("%s.h5 was made from another %s.h5 than the one "
-                                    "that is there now.",
-                                    name, input);
+        return false;
+    input->path = memory_format("%.*s", (int)(blank - line), line);
+    input->place = images ? NULL : place_of(input->path);
+    if (input->place && !run_has(run, input->place)) {
+        free(input->place);
+        input->place = NULL;
     }
-    free(input);
-    free(path);
-    return problem;
+    input->there = digest_now(run, made, input->path, input->place, now);
+    input->same = input->there && strcmp(now, blank + 1) == 0;
+    return true;
+}
+
+static void input_release(struct input *input)
+{
+    free(input->path);
+    free(input->place);
 }
 
 char *provenance_mismatch(struct run *run, const char *name)
 {
-    char *inputs = artifact_attribute(run_artifact(run, name), "inputs");
-    char *problem = NULL, *rest = inputs;
-    for (char *line; !problem && rest && (line = strsep(&rest, "\n"));)
-        problem = compare_input(run, name, line);
+    struct artifact *made = run_artifact(run, name);
+    char *inputs = artifact_attribute(made, "inputs"), *problem = NULL, *rest = inputs;
+    bool first = true;
+    for (char *line; !problem && rest && (line = strsep(&rest, "\n")); first = false) {
+        struct input input;
+        if (!input_read(&input, run, made, line, first))
+            continue;
+        if (input.there && !input.same)
+            problem = memory_format("%s.h5 was made from another %s%s than the one "
+                                    "that is there now.",
+                                    name, input.place ? input.place : input.path,
+                                    input.place ? ".h5" : "");
+        input_release(&input);
+    }
     free(inputs);
     return problem;
+}
+
+/* The list with one more name, unless it has it. Frees the list. */
+static char *with_name(char *list, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *at = list; at && (at = strstr(at, name)); at++)
+        if ((at == list || at[-1] == ' ') && (at[n] == ',' || at[n] == '\0'))
+            return list;
+    char *longer = list ? memory_format("%s, %s", list, name) : memory_text_copy(name);
+    free(list);
+    return longer;
+}
+
+char *provenance_unchecked(struct run *run)
+{
+    size_t n;
+    char **name = provenance_artifacts(run, &n), *list = NULL;
+    for (size_t i = 0; i < n; i++) {
+        struct artifact *made = run_artifact(run, name[i]);
+        char *inputs = artifact_attribute(made, "inputs"), *rest = inputs;
+        bool first = true;
+        for (char *line; rest && (line = strsep(&rest, "\n")); first = false) {
+            struct input input;
+            if (!input_read(&input, run, made, line, first))
+                continue;
+            if (!input.there)
+                list = with_name(list, input.path);
+            input_release(&input);
+        }
+        free(inputs);
+    }
+    list_free(name, n);
+    return list;
 }
 
 char *provenance_dataset(struct run *run)

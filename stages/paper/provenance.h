@@ -20,8 +20,14 @@ struct table *table_of_work(struct run *run);
 /*
  * What does not fit together: an artifact that was made from another version of its
  * input than the one that is there. NULL if all fits; the caller frees.
+ *
+ * An input is looked for at its place in this run, so that a run may be moved or
+ * copied, and else, as images are, where it was when the artifact was made.
  */
 char *provenance_mismatch(struct run *run, const char *name);
+/* The inputs of all artifacts that are in neither place: "data/a.h5, known.csv". NULL
+ * if all are there; the caller frees. */
+char *provenance_unchecked(struct run *run);
 
 /* The images that a run was trained on: "fashion-mnist"; NULL if nothing says so. The
  * caller frees. */

@@ -441,6 +441,14 @@ static void inputs_are_recorded_with_their_digests(void **state)
              given[1]);
     assert_attribute(artifact, "inputs", expected);
     artifact_close(artifact);
+    with.n_in = 1;
+    with.plain = "known.csv";
+    with.plain_digest = "sha256:3";
+    artifact_commit(artifact_create(scratch_path("out.h5"), &with));
+    artifact = artifact_open(scratch_path("out.h5"), NULL);
+    snprintf(expected, sizeof(expected), "%s %s\nknown.csv sha256:3", in[0], given[0]);
+    assert_attribute(artifact, "inputs", expected);
+    artifact_close(artifact);
 }
 
 /* Object headers end at 64 KiB. */
