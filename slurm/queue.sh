@@ -14,6 +14,9 @@
 # How long Slurm may take to answer; its own limit is a minute and more.
 queue_seconds=${GREEDYNAS_SLURM_SECONDS:-8}
 
+# queue_elsewhere RESULTS: what a person types after RUN=NAME where results are kept elsewhere
+queue_elsewhere() { [ "$1" = results ] || printf ' RESULTS=%s' "$1"; }
+
 # What a shell inside a job, or a person's profile, has set would change what is asked.
 # Accounts and the like that sites tell people to put there stay.
 queue_environment() {

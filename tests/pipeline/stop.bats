@@ -145,7 +145,7 @@ start_endless() { # start_endless RUN
     [[ $output == *"  warmup  complete "* ]]
     [[ $output == *"  greedy  running "*"/1000000 "* ]]
     [[ $output == *"  search  missing "* ]]
-    [[ $output == *"next: make logs RUN=watched STAGE=greedy"* ]]
+    [[ $output == *"next: make logs RUN=watched STAGE=greedy RESULTS=$results"* ]]
     kill -9 "$stage_pid"
     wait $make_pid || true
     grep -q '^greedy: failed: ended by signal 9, ' "$BATS_TEST_TMPDIR/out"

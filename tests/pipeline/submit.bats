@@ -348,7 +348,7 @@ status() { slurm/status --results="$BATS_TEST_TMPDIR/results" --run=r; }
     run status
     [[ $output == *"  warmup  failed "*"failed: loss is nan"* ]]
     [[ $output == *"  greedy  missing "*"job 102 was not started, for warmup was not made"* ]]
-    [[ $output == *"next: make resubmit RUN=r"* ]]
+    [[ $output == *"next: make resubmit RUN=r RESULTS="* ]]
 }
 
 @test "status: when Slurm does not answer it says so, and claims nothing" {
@@ -394,7 +394,7 @@ choice() {
     mkdir "$run/made"
     run slurm/clean-run --results="$BATS_TEST_TMPDIR/results" --run=r --named
     [ "$status" = 1 ]
-    [[ $output == "clean-run: job 101 makes '$run/warmup.h5'; type make cancel RUN=r first" ]]
+    [[ $output == "clean-run: job 101 makes '$run/warmup.h5'; type make cancel RUN=r RESULTS=$BATS_TEST_TMPDIR/results first" ]]
     echo squeue >"$STUB/fail"
     run slurm/clean-run --results="$BATS_TEST_TMPDIR/results" --run=r --named
     [ "$status" = 1 ]
