@@ -103,6 +103,8 @@ static void choose_paths(struct rankcorr *r)
     } else {
         struct rng rng = rng_stream(r->config->seed, RNG_RANKCORR, 0, 0);
         r->truth = truth_read(c->truth, &r->net->space);
+        r->stage->origin.plain = r->truth->file;
+        r->stage->origin.plain_digest = r->truth->digest;
         int known = r->truth->n;
         truth_draw(r->truth, &rng, c->paths);
         a->n_paths = r->truth->n;
@@ -135,6 +137,10 @@ static void choose_numbers(struct rankcorr *r)
     for (int i = 0; i < list->n; i++)
         if (list->count[i] <= a->n_images)
             r->few[a->n_few++] = list->count[i];
+    if (list->n && !a->n_few)
+        die("rankcorr.images: %d is the fewest, but the images that judge are %d; "
+            "expected a number that is no larger",
+            list->count[0], a->n_images);
     if (a->n_few < list->n)
         log_info("rankcorr.images: %d is more than the %d images that judge; left out",
                  list->count[a->n_few], a->n_images);

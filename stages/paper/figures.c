@@ -299,12 +299,12 @@ static int by_step(const void *a, const void *b, void *context)
 static bool correlation_over_steps(const struct drawing *drawing,
                                    struct ranking *ranking)
 {
-    int order[RANKING_SUPERNETS_MAX], n = 0;
+    int *order = memory_zeroed((size_t)ranking->n_supernets + 1, sizeof(*order)), n = 0;
     for (int s = 0; s < ranking->n_supernets; s++)
         if (ranking_snapshot_step(ranking->supernet[s]) >= 0)
             order[n++] = s;
     if (!n)
-        return false;
+        return free(order), false;
     qsort_r(order, (size_t)n, sizeof(order[0]), by_step, ranking);
     struct text_file file;
     data_create(drawing, "steps", &file);
@@ -316,19 +316,37 @@ static bool correlation_over_steps(const struct drawing *drawing,
         fputc('\n', file.out);
     }
     text_file_commit(&file);
+    free(order);
     return true;
+}
+
+/* Whether some supernet, a snapshot or not, has a correlation that is a number: gnuplot
+ * draws no panel without a point. */
+static bool any_correlation(const struct ranking *ranking, bool snapshots)
+{
+    int all = ranking_stratum(ranking, "all");
+    for (int s = 0; all >= 0 && s < ranking->n_supernets; s++) {
+        bool snapshot = ranking_snapshot_step(ranking->supernet[s]) >= 0;
+        int images = snapshots ? 1 : ranking->n_images[s];
+        for (int i = 0; snapshot == snapshots && i < images; i++)
+            if (isfinite(
+                    ranking_correlation(ranking, s, "kendall/by_loss", all, i).value))
+                return true;
+    }
+    return false;
 }
 
 static bool draw_correlation(struct drawing *drawing)
 {
     struct ranking *ranking = ranking_read(&drawing->sources);
-    bool steps = false;
-    if (ranking) {
+    bool drawn = ranking && any_correlation(ranking, false), steps = false;
+    if (drawn) {
         struct text_file file;
         data_create(drawing, "", &file);
         correlation_over_images(file.out, ranking);
         text_file_commit(&file);
-        steps = correlation_over_steps(drawing, ranking);
+        steps =
+            any_correlation(ranking, true) && correlation_over_steps(drawing, ranking);
     }
     drawing->figure->caption = memory_format(
         "Kendall τ-b between the ranking of random paths by their loss on few "
@@ -336,7 +354,7 @@ static bool draw_correlation(struct drawing *drawing)
         "intervals of 95 %%.%s",
         steps ? " Below: over the steps of uniform training." : "");
     ranking_free(ranking);
-    return ranking != NULL;
+    return drawn;
 }
 
 /* --- Training curves ---------------------------------------------------------------

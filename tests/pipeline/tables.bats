@@ -135,6 +135,51 @@ cell() {
     grep -q 'warmup.h5 (.*)\. Not there: greedy.h5 (make greedy)' "$results/warm/figures/captions.md"
 }
 
+@test "a figure that cannot be drawn leaves the others and the tables; its old picture goes" {
+    copy_run one odd
+    mkdir "$BATS_TEST_TMPDIR/bin"
+    printf '#!/bin/sh\ncase "$*" in *front.gp) exit 1 ;; esac\nexec %s "$@"\n' \
+        "$(command -v gnuplot)" >"$BATS_TEST_TMPDIR/bin/gnuplot"
+    chmod +x "$BATS_TEST_TMPDIR/bin/gnuplot"
+    PATH=$BATS_TEST_TMPDIR/bin:$PATH run tiny_make report RUN=odd
+    echo "$output"
+    [ "$status" != 0 ]
+    [[ $output == *"report: gnuplot failed on stages/paper/front.gp, so there is no front.svg"* ]]
+    [ ! -e "$results/odd/figures/front.svg" ]
+    [ -s "$results/odd/figures/curves.svg" ]
+    [ -s "$results/odd/tables/table1.md" ]
+    grep -q '<figure id="front">' "$results/odd/report.html"
+}
+
+# A rankcorr.h5 whose correlations are all NaN, which h5py makes of any.
+@test "a ranking without a single correlation is no figure, and no error" {
+    python3=/usr/bin/python3
+    "$python3" -c 'import h5py' || skip "no h5py"
+    copy_run one none
+    "$BUILD/config" --config=tests/pipeline/tiny.yaml --stage=rankcorr --out="$results/none/rankcorr.yaml" \
+        --set='rankcorr.paths=2 rankcorr.images=[8] rankcorr.bootstrap=2'
+    "$BUILD/rankcorr" --config="$results/none/rankcorr.yaml" --data="$BATS_FILE_TMPDIR/data/tiny.h5" \
+        --in="$results/none/greedy.h5" --out="$results/none/rankcorr.h5" --quiet
+    "$python3" - "$results/none/rankcorr.h5" <<'PYTHON'
+import math, sys, h5py
+def spoil(name, thing):
+    if "/kendall/" in name:
+        thing[...] = math.nan
+with h5py.File(sys.argv[1], "r+") as file:
+    file.visititems(lambda name, thing: spoil(name, thing) if isinstance(thing, h5py.Dataset) else None)
+PYTHON
+    run tiny_make tables RUN=none
+    echo "$output"
+    [ "$status" = 0 ]
+    [ ! -e "$results/none/figures/figure4.csv" ]
+    [ -s "$results/none/figures/curves.svg" ]
+    sed -i 's/images: \[8\]/images: [81, 500]/' "$results/none/rankcorr.yaml"
+    run "$BUILD/rankcorr" --config="$results/none/rankcorr.yaml" --data="$BATS_FILE_TMPDIR/data/tiny.h5" \
+        --in="$results/none/greedy.h5" --out="$results/none/rankcorr.h5" --quiet
+    [ "$status" = 1 ]
+    [[ $output == *"rankcorr.images: 81 is the fewest, but the images that judge are 80; "* ]]
+}
+
 @test "a run that is not there is named, and no folder is made for it" {
     run tiny_make tables RUN=typo
     [ "$status" = 2 ]
