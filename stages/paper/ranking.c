@@ -26,8 +26,11 @@ static void read_supernets(struct ranking *ranking)
 {
     size_t n;
     char **name = artifact_read_texts(ranking->artifact, "supernet_names", &n);
-    for (size_t i = 0; name && i < n && ranking->n_supernets < RANKING_SUPERNETS_MAX;
-         i++) {
+    n = name ? n : 0;
+    ranking->supernet = memory_zeroed(n + 1, sizeof(*ranking->supernet));
+    ranking->images = memory_zeroed(n + 1, sizeof(*ranking->images));
+    ranking->n_images = memory_zeroed(n + 1, sizeof(*ranking->n_images));
+    for (size_t i = 0; i < n; i++) {
         ranking->supernet[ranking->n_supernets] = memory_text_copy(name[i]);
         read_images(ranking, ranking->n_supernets++);
     }
@@ -57,6 +60,9 @@ void ranking_free(struct ranking *ranking)
         free(ranking->supernet[s]);
         free(ranking->images[s]);
     }
+    free(ranking->supernet);
+    free(ranking->images);
+    free(ranking->n_images);
     free(ranking->stratum);
     free(ranking);
 }

@@ -7,16 +7,15 @@
 
 #include <stdbool.h>
 
+#include "net/correlations.h"
 #include "paper/run.h"
-
-enum { RANKING_SUPERNETS_MAX = 64 };
 
 struct ranking {
     struct artifact *artifact; /* the run's */
     int n_supernets;
-    char *supernet[RANKING_SUPERNETS_MAX]; /* "greedy", "uniform@3000" */
-    int *images[RANKING_SUPERNETS_MAX];    /* numbers of images that ranked */
-    int n_images[RANKING_SUPERNETS_MAX];
+    char **supernet; /* "greedy", "uniform@3000" */
+    int **images;    /* numbers of images that ranked */
+    int *n_images;
     char **stratum; /* "all", "top20", "feasible" */
     size_t n_strata;
     long paths;
@@ -32,10 +31,8 @@ int ranking_stratum(const struct ranking *ranking, const char *stratum);
 /* 3000 of "uniform@3000"; -1 of a supernet that is no snapshot. */
 long ranking_snapshot_step(const char *supernet);
 
-struct correlation {
-    double value, low, high; /* NAN: undefined, or not recorded */
-};
-/* measure: "kendall/by_loss", "spearman/by_accuracy", ...; indices as above. */
+/* measure: "kendall/by_loss", "spearman/by_accuracy", ...; indices as above. NAN: not
+ * recorded, too. */
 struct correlation ranking_correlation(const struct ranking *ranking, int supernet,
                                        const char *measure, int stratum, int image);
 

@@ -182,6 +182,8 @@ void sources_release(struct sources *sources)
 {
     for (int i = 0; i < sources->n; i++)
         free(sources->name[i]);
+    free(sources->name);
+    sources->name = NULL;
     sources->n = 0;
 }
 
@@ -190,8 +192,11 @@ struct artifact *sources_artifact(struct sources *sources, const char *name)
     int i = 0;
     while (i < sources->n && strcmp(sources->name[i], name) != 0)
         i++;
-    if (i == sources->n && i < SOURCES_MAX)
+    if (i == sources->n) {
+        sources->name =
+            memory_resized(sources->name, (size_t)i + 1, sizeof(sources->name[0]));
         sources->name[sources->n++] = memory_text_copy(name);
+    }
     return run_artifact(sources->run, name);
 }
 
@@ -224,7 +229,7 @@ static void print_there(FILE *out, const struct sources *sources)
 /* Those of one target together, in the order in which they were asked for. */
 static void print_missing(FILE *out, const struct sources *sources)
 {
-    char target[SOURCES_MAX][128];
+    char(*target)[128] = memory_zeroed((size_t)sources->n + 1, sizeof(*target));
     for (int i = 0; i < sources->n; i++)
         if (run_has(sources->run, sources->name[i]))
             target[i][0] = '\0';
@@ -245,6 +250,7 @@ static void print_missing(FILE *out, const struct sources *sources)
     }
     if (*between == ';')
         fputc('.', out);
+    free(target);
 }
 
 char *sources_text(const struct sources *sources)

@@ -39,11 +39,10 @@ char **run_list(const struct run *run, const char *folder, size_t *n);
  * What a table or picture was made from: collected while it is made, printed in its
  * caption.
  */
-enum { SOURCES_MAX = 64 };
 struct sources {
     struct run *run;
     int n;
-    char *name[SOURCES_MAX]; /* asked for, in that order, each once */
+    char **name; /* asked for, in that order, each once */
 };
 void sources_init(struct sources *sources, struct run *run);
 void sources_release(struct sources *sources);

@@ -175,6 +175,23 @@ static void a_caption_names_each_source_once_and_groups_what_is_missing(void **s
     close_sources(&sources);
 }
 
+static void as_many_sources_are_named_as_there_are(void **state)
+{
+    (void)state;
+    enum { MANY = 100 };
+    struct sources sources = open_sources();
+    for (int i = 0; i < MANY; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "evaluate/mine%d", i);
+        assert_null(sources_artifact(&sources, name));
+    }
+    char *text = sources_text(&sources);
+    assert_non_null(strstr(text, "(make evaluate NET=mine0)"));
+    assert_non_null(strstr(text, "(make evaluate NET=mine99)"));
+    free(text);
+    close_sources(&sources);
+}
+
 static void a_test_that_was_not_made_is_not_there(void **state)
 {
     (void)state;
@@ -195,6 +212,7 @@ int main(void)
         cmocka_unit_test(names_are_found_and_snapshots_have_a_step),
         cmocka_unit_test(the_corrected_cost_is_as_worked_by_hand),
         cmocka_unit_test(a_caption_names_each_source_once_and_groups_what_is_missing),
+        cmocka_unit_test(as_many_sources_are_named_as_there_are),
         cmocka_unit_test(a_test_that_was_not_made_is_not_there),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
