@@ -52,7 +52,7 @@ ABLATION := ablation/net2/greedy ablation/net2/search ablation/net3/greedy \
 SEARCHES := search_uniform search_uniform_e search_fairnas search_fairnas_e random
 BASELINES := uniform fairnas uniform_e fairnas_e $(SEARCHES)
 STAGES := warmup greedy search rankcorr $(BASELINES) $(ABLATION)
-GOALS := data warmup greedy search rankcorr $(BASELINES) searches ablation retrain evaluate all
+GOALS := data latency warmup greedy search rankcorr $(BASELINES) searches ablation retrain evaluate all
 
 # The site's folder for these, if it has one.
 scratch := $(if $(wildcard $(SITE)),$(addsuffix /,$(shell awk -f slurm/yaml.awk -f slurm/value.awk \
@@ -81,6 +81,7 @@ build: setup-build ## compile the programs (VARIANT=release|debug|san)
 
 ##@ the pipeline: each makes what it needs first, and goes on where it was stopped
 data: ## import the images: data/<dataset.name>.h5
+latency: ## time the parts of the networks here, or import the times that a phone takes
 warmup: ## train the supernet with uniformly drawn paths
 greedy: ## go on training with the paths that do best (Algorithms 1 and 2)
 search: ## find the architecture (NSGA-II), and print it
@@ -104,7 +105,7 @@ $(GOALS): setup-run
 .PHONY: estimate
 estimate: setup-build ## what it would cost: core-hours, memory, disk; the share of feasible paths
 	+@$(MAKE) --no-print-directory $(jobs) programs >&2
-	@slurm/estimate --run=$(call quoted,RUN) --config=$(call quoted,CONFIG) \
+	@slurm/estimate $(this_run) --config=$(call quoted,CONFIG) \
 		--set=$(call quoted,SET) --data-folder=$(call quoted,DATA_FOLDER) \
 		--threads=$(call quoted,THREADS) --build=$(BUILD)
 # Two goals of one run are made one after the other, whatever -j says.
@@ -180,8 +181,14 @@ setup-cluster: ; +@slurm/setup $(dry_run) $(setup_facts) cluster
 setup-tables: ; +@slurm/setup $(dry_run) $(setup_facts) build tables
 
 ifeq ($(origin DATA),command line)
+artifact = $(1:%=$(OUT)/%.h5)
 # The second pass. One line per artifact, the picture of the pipeline: what it is made
 # from, its settings apart, and by which program.
+# Who looks for paths needs the table of latencies where the settings are about them
+# (LATENCY=yes, as slurm/run finds).
+latency := $(LATENCY:yes=$(OUT)/latency.h5)
+$(call artifact,search $(SEARCHES) $(filter ablation/%/search,$(ABLATION))): $(latency)
+$(OUT)/latency.h5: $(SETTINGS)/latency.yaml | $(BUILD)/latency
 $(OUT)/warmup.h5: $(DATA) | $(BUILD)/warmup
 $(OUT)/greedy.h5: $(OUT)/warmup.h5 $(DATA) | $(BUILD)/greedy
 $(OUT)/search.h5: $(OUT)/greedy.h5 $(DATA) | $(BUILD)/search
@@ -197,7 +204,7 @@ $(OUT)/search_fairnas_e.h5: $(OUT)/fairnas_e.h5 $(DATA) | $(BUILD)/search
 $(OUT)/random.h5: $(OUT)/uniform.h5 $(DATA) | $(BUILD)/search
 ranked := $(OUT)/uniform.h5 $(OUT)/greedy.h5
 shards := $(if $(filter-out 1,$(SHARDS)),$(shell seq -f 'rankcorr/%.0fof$(SHARDS)' $(SHARDS)))
-$(OUT)/rankcorr.h5: $(if $(shards),$(shards:%=$(OUT)/%.h5),$(ranked)) $(DATA) | $(BUILD)/rankcorr
+$(OUT)/rankcorr.h5: $(if $(shards),$(shards:%=$(OUT)/%.h5),$(ranked)) $(latency) $(DATA) | $(BUILD)/rankcorr
 $(OUT)/rankcorr.h5: private options := $(if $(shards),--merge)
 
 $(OUT)/ablation/net2/greedy.h5: $(OUT)/warmup.h5 $(DATA) | $(BUILD)/greedy
@@ -219,14 +226,13 @@ $(foreach n,$(NETWORKS),$(eval $(OUT)/retrain/$(call name_of,$n).h5: \
 $(networks:%=$(OUT)/evaluate/%.h5): $(OUT)/evaluate/%.h5: $(OUT)/retrain/%.h5 $(DATA) | $(BUILD)/evaluate
 
 # The goals, by the artifacts that they ask for.
-artifact = $(1:%=$(OUT)/%.h5)
 data: $(DATA)
-warmup greedy search rankcorr $(BASELINES): %: $(OUT)/%.h5
+latency warmup greedy search rankcorr $(BASELINES): %: $(OUT)/%.h5
 searches: $(call artifact,search $(SEARCHES))
 ablation: $(call artifact,search_uniform $(ABLATION) search)
 retrain: $(call artifact,$(networks:%=retrain/%))
 evaluate: $(call artifact,$(networks:%=evaluate/%))
-all: $(call artifact,$(STAGES))
+all: $(call artifact,latency $(STAGES))
 
 because = $(if $(wildcard $@),newer: $(notdir $?),not made yet)
 launcher = @slurm/$(if $(filter slurm,$(EXECUTOR)),submit,local) --run=$(OUT) \
@@ -237,15 +243,18 @@ threads = $(THREADS:%=--threads=%)
 $(DATA): $(DATA_SETTINGS) | $(BUILD)/prepare
 	$(launch) $(firstword $|) --config=$(@:.h5=.yaml) --out=$@ $(threads) \
 		$(if $(SKIP_BROKEN),--skip-broken)
+# As many threads as latency.threads says.
+$(OUT)/latency.h5:
+	$(launch) $(firstword $|) --config=$(OUT)/latency.yaml --out=$@
 $(call artifact,$(STAGES)): $(OUT)/%.h5: $(SETTINGS)/%.yaml
 	$(launch) $(firstword $|) --config=$(OUT)/$*.yaml --data=$(DATA) $(patsubst \
 		%,--in=%,$(filter-out $(DATA),$(filter %.h5,$^))) --out=$@ $(options) $(threads)
 
 # The shards of rankcorr: one launch, with a line for each.
-shard = $(BUILD)/rankcorr --config=$(OUT)/$1.yaml --data=$(DATA) $(ranked:%=--in=%) \
+shard = $(BUILD)/rankcorr --config=$(OUT)/$1.yaml --data=$(DATA) $(ranked:%=--in=%) $(latency:%=--in=%) \
 	--out=$(OUT)/$1.h5 --shard=$(subst of,/,$(notdir $1)) $(threads)
 ifneq ($(shards),)
-$(call artifact,$(shards)) &: $(shards:%=$(SETTINGS)/%.yaml) $(ranked) $(DATA) | $(BUILD)/rankcorr
+$(call artifact,$(shards)) &: $(shards:%=$(SETTINGS)/%.yaml) $(ranked) $(latency) $(DATA) | $(BUILD)/rankcorr
 	@printf '%s\n' $(foreach s,$(shards),$(call quote,$(call shard,$s))) \
 		>$(OUT)/rankcorr/shards
 	$(launcher) --members=$(OUT)/rankcorr/shards
@@ -253,6 +262,6 @@ endif
 
 # Artifacts are renamed when they are complete, so an interrupt has nothing to remove;
 # and one stage at a time, for each of them takes every processor.
-.PRECIOUS: $(DATA) $(call artifact,$(STAGES) $(shards))
+.PRECIOUS: $(DATA) $(call artifact,latency $(STAGES) $(shards))
 .NOTPARALLEL:
 endif

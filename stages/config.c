@@ -23,6 +23,7 @@
 #include "io/settings.h"
 #include "io/temporary.h"
 #include "nas/cost.h"
+#include "nas/latency_input.h"
 #include "nas/path.h"
 
 struct request {
@@ -105,8 +106,7 @@ static bool feasible(const struct config *config, const struct cost_table *cost,
     char *why = cost_infeasible(cost, limit);
     if (!why)
         return true;
-    char *name =
-        memory_format("%s.%s", section, limit->flops != 0.0 ? "flops" : "params");
+    char *name = memory_format("%s.%s", section, cost_limit_name(limit));
     char *place = config_place(config, name);
     fprintf(stderr, "%s: %s: %s\n", place, section, why);
     free(place);
@@ -115,13 +115,16 @@ static bool feasible(const struct config *config, const struct cost_table *cost,
     return false;
 }
 
-/* A limit that no path respects is found here and not after a night of training. */
+/* A limit that no path respects is found here and not after a night of training; one on
+ * latency, if the latencies are known already. */
 static void check_constraints(const struct config *config)
 {
     struct space *space = memory_zeroed(1, sizeof *space);
     struct cost_table *cost = memory_zeroed(1, sizeof *cost);
     space_init(space, &config->space);
     cost_table_init(cost, space);
+    if (latency_needed_by(&config->search) && latency_is_imported(config))
+        latency_take_public(cost, space, config->latency.table);
     bool good =
         feasible(config, cost, "sampling.constraint", &config->sampling.constraint);
     good &= feasible(config, cost, "search.constraints", &config->search.constraints);

@@ -29,6 +29,7 @@
 #include "io/digest.h"
 #include "io/temporary.h"
 #include "nas/feasible.h"
+#include "nas/latency_input.h"
 #include "nas/sampler.h"
 #include "net/probe.h"
 #include "net/train.h"
@@ -38,7 +39,7 @@ static const struct program program = {
     "estimate --config=configs/quickstart.yaml"};
 
 struct request {
-    const char *config, *data, *speed_file;
+    const char *config, *data, *latency, *speed_file;
     struct option_texts set;
     int threads;
 };
@@ -414,9 +415,9 @@ static void print_plan(const struct plan *plan, const struct speed *speed,
 static void print_share(const struct config *config, const struct cost_table *cost)
 {
     struct constraint_config limit = config->search.constraints;
-    if (limit.latency_ms != 0.0) {
+    if (limit.latency_ms != 0.0 && !cost->has_latency) {
         printf("search.constraints.latency_ms: not looked at, for latencies are not "
-               "measured yet\n");
+               "measured yet (make latency)\n");
         limit.latency_ms = 0;
     }
     struct feasible_share share = feasible_share(cost, &limit, config->seed);
@@ -442,8 +443,11 @@ static void print_space(const struct space *space, const struct cost_table *cost
     in_units((double)most.flops, to, sizeof to);
     in_units((double)least.params, from_params, sizeof from_params);
     in_units((double)most.params, to_params, sizeof to_params);
-    printf("space: %.3g paths of %s to %s FLOPs, %s to %s parameters\n",
+    printf("space: %.3g paths of %s to %s FLOPs, %s to %s parameters",
            space_size(space), from, to, from_params, to_params);
+    if (cost->has_latency)
+        printf(", %.4g to %.4g ms", least.latency_ms, most.latency_ms);
+    printf("\n");
 }
 
 static struct config *load(const struct request *request)
@@ -468,9 +472,8 @@ static void check_feasible(const struct config *config, const struct cost_table 
     char *why = cost_infeasible(cost, limit);
     if (!why)
         return;
-    char *place =
-        config_place(config, limit->flops != 0.0 ? "search.constraints.flops"
-                                                 : "search.constraints.params");
+    char *name = memory_format("search.constraints.%s", cost_limit_name(limit));
+    char *place = config_place(config, name);
     die_asked_wrong("%s: search.constraints: %s", place, why);
 }
 
@@ -483,6 +486,8 @@ int main(int argc, char **argv)
          "settings instead of the file's; several with blanks between"},
         {"data", "FILE.h5", OPTION_TEXT, &request.data, 0,
          "images and labels, for how many there are and their memory"},
+        {"latency", "FILE.h5", OPTION_TEXT, &request.latency, 0,
+         "table of latencies, made by latency (default: latency.table, if any)"},
         {"speed", "FILE.yaml", OPTION_TEXT, &request.speed_file, 0,
          "file that keeps the measured speed (default: measure)"},
         {"threads", "N", OPTION_COUNT, &request.threads, 0,
@@ -495,6 +500,10 @@ int main(int argc, char **argv)
     struct cost_table *cost = memory_zeroed(1, sizeof *cost);
     space_init(space, &config->space);
     cost_table_init(cost, space);
+    if (request.latency)
+        latency_take_artifact(cost, space, request.latency);
+    else if (latency_is_imported(config))
+        latency_take_public(cost, space, config->latency.table);
     check_feasible(config, cost);
 
     threads_start(request.threads);

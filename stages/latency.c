@@ -30,6 +30,7 @@
 #include "io/config.h"
 #include "io/status.h"
 #include "nas/latency.h"
+#include "nas/latency_input.h"
 #include "nas/rank.h"
 #include "nas/sampler.h"
 #include "net/inference.h"
@@ -62,11 +63,6 @@ struct measurement {
     long runs, planned;
     struct status *status;
 };
-
-static bool imported(const struct config *config)
-{
-    return strcmp(config->latency.table, "none") != 0;
-}
 
 static void add_sample(struct samples *samples, double ms)
 {
@@ -271,7 +267,7 @@ static void save_networks(const struct measurement *m, struct artifact *artifact
 static void save(const struct measurement *m, const char *out,
                  const struct artifact_origin *origin)
 {
-    bool foreign = imported(m->config);
+    bool foreign = latency_is_imported(m->config);
     struct artifact *artifact = artifact_create(out, origin);
     space_save(artifact, &m->net->space);
     latency_table_save(&m->table, artifact);
@@ -315,7 +311,7 @@ static void measurement_init(struct measurement *m, const struct config *config,
     *m = (struct measurement){.config = config, .status = status};
     m->net = supernet_create(&config->space, config->seed);
     latency_table_init(&m->table);
-    if (imported(config))
+    if (latency_is_imported(config))
         return;
     const struct space *s = &m->net->space;
     struct path first = {.n = (uint8_t)s->n_layers};
@@ -380,7 +376,7 @@ int main(int argc, char **argv)
 
     struct measurement m;
     measurement_init(&m, config, status);
-    if (imported(config))
+    if (latency_is_imported(config))
         import(&m);
     else
         measure(&m);

@@ -26,6 +26,7 @@
 #include "base/progress.h"
 #include "base/stop.h"
 #include "io/stage.h"
+#include "nas/latency_input.h"
 #include "nas/sampler.h"
 #include "net/correlations.h"
 #include "net/paths_file.h"
@@ -469,6 +470,10 @@ static void rankcorr_init(struct rankcorr *r, struct stage *stage,
     *r = (struct rankcorr){.config = stage->config, .stage = stage};
     r->net = supernet_create(&r->config->space, r->config->seed);
     a->space = &r->net->space;
+    latency_take_input(&r->net->cost, a->space, &r->config->search,
+                       stage->options.config, &stage->options.in);
+    if (!stage->options.in.n)
+        die_asked_wrong("--in is given no supernet, expected one or more");
     choose_paths(r);
     choose_images(r, dataset);
     a->image_origin = digest_of_file(stage->options.data);
@@ -480,9 +485,6 @@ static void rankcorr_init(struct rankcorr *r, struct stage *stage,
     const struct score_subsets subsets = {a->few, a->n_few};
     r->group = score_group_size(
         score_subsets_images(r->scorer, a->n_calibration, a->n_images, &subsets));
-    if (r->config->search.constraints.latency_ms != 0.0)
-        log_warning("search.constraints.latency_ms is not looked at: stratum feasible "
-                    "is by FLOPs and parameters");
 }
 
 static void rankcorr_release(struct rankcorr *r)
@@ -559,7 +561,8 @@ int main(int argc, char **argv)
     bool merging = false;
     const struct option_row rows[] = {
         {"in", "FILE.h5", OPTION_TEXTS, &stage.options.in, 1,
-         "supernet whose ranking is judged, or (--merge) a shard"},
+         "supernet whose ranking is judged, or (--merge) a shard; also the table of "
+         "latency, for a limit on it"},
         OPTIONS_STAGE_ROWS(stage.options, 0),
         {"shard", "I/N", OPTION_TEXT, &part, 0, "judge only the I-th of N parts"},
         {"merge", NULL, OPTION_FLAG, &merging, 0,

@@ -4,7 +4,8 @@
  * NSGA-II over (validation error, FLOPs), its first population the best feasible paths
  * of greedy's candidate pool; or random search, the baseline. Paths that violate a
  * constraint are thrown away before anything is computed for them. The found path is
- * the most accurate feasible one that was evaluated.
+ * the most accurate feasible one that was evaluated. Limits on latency, and latency in
+ * place of FLOPs (search.cost), go by the table of program latency: a second --in.
  */
 #include <math.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "base/progress.h"
 #include "base/stop.h"
 #include "io/stage.h"
+#include "nas/latency_input.h"
 #include "nas/nsga2.h"
 #include "nas/rare.h"
 #include "nas/sampler.h"
@@ -168,7 +170,7 @@ static void score_unknown(struct search *search, const struct path *path, int n)
     free(result);
 }
 
-/* NSGA-II's problem: error on the validation images, and FLOPs. */
+/* NSGA-II's problem: error on the validation images, and the cost. */
 
 static bool feasible(const struct path *path, void *context)
 {
@@ -183,10 +185,11 @@ static bool construct(struct rng *rng, struct path *path, void *context)
     return search->counts && rare_draw(search->counts, rng, path);
 }
 
-static void set_objectives(const struct search_entry *e, double *objective)
+static void set_objectives(const struct search *search, const struct search_entry *e,
+                           double *objective)
 {
     objective[0] = 1 - e->score.accuracy;
-    objective[1] = (double)e->cost.flops;
+    objective[1] = cost_figure(&e->cost, search->log.minimised);
 }
 
 static void evaluate(const struct path *path, int n,
@@ -197,7 +200,7 @@ static void evaluate(const struct path *path, int n,
     for (int i = 0; i < n; i++) {
         const struct search_entry *e = search_log_find(&search->log, &path[i]);
         if (e)
-            set_objectives(e, objective[i]);
+            set_objectives(search, e, objective[i]);
         else /* stopped: nobody will look */
             objective[i][0] = objective[i][1] = HUGE_VAL;
     }
@@ -264,10 +267,11 @@ static void search_random(struct search *search)
 
 /* Start and resume. */
 
-static struct individual individual_of(const struct search_entry *e)
+static struct individual individual_of(const struct search *search,
+                                       const struct search_entry *e)
 {
     struct individual individual = {.path = e->path};
-    set_objectives(e, individual.objective);
+    set_objectives(search, e, individual.objective);
     return individual;
 }
 
@@ -281,7 +285,7 @@ static void restore_nsga2(struct search *search, struct artifact *half)
     int *generation = memory_zeroed((size_t)log->n, sizeof(*generation));
     for (long i = 0; i < log->n; i++)
         if (log->entry[i].generation <= search->generation) {
-            evaluated[n_evaluated] = individual_of(&log->entry[i]);
+            evaluated[n_evaluated] = individual_of(search, &log->entry[i]);
             generation[n_evaluated++] = log->entry[i].generation;
         }
     const long *member =
@@ -296,7 +300,7 @@ static void restore_nsga2(struct search *search, struct artifact *half)
     artifact_read(half, "nsga2/front", ARRAY_I32, 1, &shape, front);
     artifact_read(half, "nsga2/crowding", ARRAY_F64, 1, &shape, crowding);
     for (int i = 0; i < n; i++) {
-        population[i] = individual_of(&log->entry[member[i]]);
+        population[i] = individual_of(search, &log->entry[member[i]]);
         population[i].front = front[i];
         population[i].crowding = crowding[i];
     }
@@ -387,20 +391,38 @@ static int largest_batch(const struct search *search)
     return batch < images ? batch : images;
 }
 
-static void search_init(struct search *search, struct stage *stage,
-                        struct dataset *dataset)
+/* The space, what its paths cost, and whether any is within the limits: before anything
+ * is loaded. */
+static void search_begin(struct search *search, struct stage *stage)
 {
     const struct config *config = stage->config;
     const struct search_config *c = &config->search;
+    struct option_texts *in = &stage->options.in;
     *search = (struct search){.config = config, .stage = stage, .generation = -1};
-    choose_images(search, dataset);
     search->net = supernet_create(&config->space, config->seed);
+    latency_take_input(&search->net->cost, &search->net->space, c,
+                       stage->options.config, in);
+    if (in->n != 1)
+        die_asked_wrong("--in is given %d supernets, expected one (and a latency "
+                        "table, if any)",
+                        in->n);
+    cost_check(&search->net->cost, &c->constraints, stage->options.config,
+               "search.constraints");
+    search_log_init(&search->log, c->population);
+    search->log.minimised = cost_figure_find(c->cost);
+    search->log.has_latency = search->net->cost.has_latency;
+}
+
+static void search_init(struct search *search, struct dataset *dataset)
+{
+    const struct config *config = search->config;
+    const struct search_config *c = &config->search;
+    choose_images(search, dataset);
     int batch = largest_batch(search);
     int capacity = batch > PROBE_IMAGES_MAX ? batch : PROBE_IMAGES_MAX;
     search->workspace = workspace_create(search->net, 0, capacity);
     search->scorer =
         scorer_create(search->net, search->workspace, dataset, batch, capacity);
-    search_log_init(&search->log, c->population);
     search->counts = rare_create(&search->net->cost, &c->constraints);
     struct nsga2_problem problem = {
         &search->net->space, 2, feasible, evaluate, search, construct};
@@ -408,7 +430,7 @@ static void search_init(struct search *search, struct stage *stage,
                                       config->seed};
     if (strcmp(c->algorithm, "nsga2") == 0)
         search->nsga2 = nsga2_create(&problem, &settings);
-    load_supernet(search, stage->options.in.text[0]);
+    load_supernet(search, search->stage->options.in.text[0]);
     scorer_set_stop(search->scorer, stop_requested);
 }
 
@@ -464,7 +486,9 @@ int main(int argc, char **argv)
     struct stage stage = {0};
     const char *file = NULL;
     const struct option_row rows[] = {
-        OPTIONS_STAGE_ROWS(stage.options, 1),
+        {"in", "FILE.h5", OPTION_TEXTS, &stage.options.in, 1,
+         "trained supernet; also the table of latency, for limits on it"},
+        OPTIONS_STAGE_ROWS(stage.options, 0),
         {"show", "search.h5", OPTION_TEXT, &file, 0,
          "print a finished search and do nothing else (no other option then)"},
         {0}};
@@ -474,12 +498,11 @@ int main(int argc, char **argv)
     if (file)
         die_asked_wrong("'--show' goes with no other option");
     stage_begin(&stage, program.name);
-    constraint_check(&stage.config->space, &stage.config->search.constraints,
-                     stage.options.config, "search.constraints");
 
     struct search search;
+    search_begin(&search, &stage);
     struct dataset *dataset = dataset_open(stage.options.data, &stage.config->space);
-    search_init(&search, &stage, dataset);
+    search_init(&search, dataset);
     resume(&search);
 
     progress_start(&search.progress, "paths", search.log.n, paths_planned(&search));

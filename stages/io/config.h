@@ -139,6 +139,7 @@ struct search_config {
     int population, generations;
     double mutation;           /* chance of each gene to be re-drawn */
     bool initialise_from_pool; /* else random */
+    const char *cost;          /* "flops", "params" or "latency_ms" (nas/cost.h) */
     struct constraint_config constraints;
     const char *bn; /* "batch" or "recalibrate": statistics while judging a path */
     int recalibrate_images;

@@ -261,7 +261,7 @@ static const struct setting rows[] = {
 
     SECTION("search", USE_JUDGING, "The search for paths in the trained supernet."),
     WORD(search.algorithm, "nsga2", "nsga2 random", USE_SEARCH,
-         "nsga2: evolution, error against FLOPs; random: the baseline."),
+         "nsga2: evolution, error against search.cost; random: the baseline."),
     INTEGER(search.population, "50", 2, COUNT_MAX, USE_SEARCH,
             "Paths in one generation (paper: 50)."),
     INTEGER(search.generations, "20", 1, COUNT_MAX, USE_SEARCH,
@@ -271,6 +271,9 @@ static const struct setting rows[] = {
     BOOLEAN(search.initialise_from_pool, "true", USE_SEARCH,
             "Begin with the best paths of greedy's pool; off: with random ones (Table "
             "4)."),
+    WORD(search.cost, "flops", "flops params latency_ms", USE_SEARCH,
+         "What the evolution minimises beside the error (paper: flops); latency_ms: "
+         "by latency.h5 (see latency)."),
     SECTION("search.constraints", USE_JUDGING,
             "Limits on the paths that are considered; 0 = none."),
     NUMBER(search.constraints.flops, "0", 0, 1e18, USE_JUDGING,

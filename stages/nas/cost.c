@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/die.h"
 #include "base/memory.h"
@@ -71,6 +72,29 @@ static struct cost cost_of_shared(const struct space *space)
         return cost_sum(cost, linear(space->head_c, space->classes));
     cost = cost_sum(cost, conv_bn(pixels, space->head_c, 1, space->head_channels));
     return cost_sum(cost, linear(space->head_channels, space->classes));
+}
+
+const char *const cost_figure_names[COST_FIGURES] = {
+    [COST_FLOPS] = "flops", [COST_PARAMS] = "params", [COST_LATENCY] = "latency_ms"};
+
+enum cost_figure cost_figure_find(const char *name)
+{
+    enum cost_figure figure = 0;
+    while (figure < COST_FIGURES && strcmp(name, cost_figure_names[figure]) != 0)
+        figure++;
+    return figure;
+}
+
+double cost_figure(const struct cost *cost, enum cost_figure figure)
+{
+    switch (figure) {
+    case COST_FLOPS:
+        return (double)cost->flops;
+    case COST_PARAMS:
+        return (double)cost->params;
+    default:
+        return cost->latency_ms;
+    }
 }
 
 void cost_table_init(struct cost_table *table, const struct space *space)
@@ -248,6 +272,22 @@ char *cost_infeasible(const struct cost_table *table,
     return NULL;
 }
 
+const char *cost_limit_name(const struct constraint_config *limit)
+{
+    enum cost_figure first = limit->flops != 0.0    ? COST_FLOPS
+                             : limit->params != 0.0 ? COST_PARAMS
+                                                    : COST_LATENCY;
+    return cost_figure_names[first];
+}
+
+void cost_check(const struct cost_table *table, const struct constraint_config *limit,
+                const char *file, const char *setting)
+{
+    char *problem = cost_infeasible(table, limit);
+    if (problem)
+        die_asked_wrong("%s: %s: %s", file, setting, problem);
+}
+
 void constraint_check(const struct space_config *config,
                       const struct constraint_config *limit, const char *file,
                       const char *setting)
@@ -256,9 +296,7 @@ void constraint_check(const struct space_config *config,
     struct cost_table *cost = memory_zeroed(1, sizeof *cost);
     space_init(space, config);
     cost_table_init(cost, space);
-    char *problem = cost_infeasible(cost, limit);
-    if (problem)
-        die_asked_wrong("%s: %s: %s", file, setting, problem);
+    cost_check(cost, limit, file, setting);
     free(cost);
     free(space);
 }

@@ -19,9 +19,17 @@ struct cost {
     double latency_ms;
 };
 
+/* One of its figures, as the search's settings name them: flops, params, latency_ms. */
+enum cost_figure { COST_FLOPS, COST_PARAMS, COST_LATENCY, COST_FIGURES };
+extern const char *const cost_figure_names[COST_FIGURES];
+/* By name; COST_FIGURES if there is none of that name. */
+enum cost_figure cost_figure_find(const char *name);
+double cost_figure(const struct cost *cost, enum cost_figure figure);
+
 /* Every (layer, op) cost of a space, and of what all paths share. */
 struct cost_table {
     int n_layers, n_ops;
+    bool has_latency;   /* cost_table_set_latency() gave every op its time */
     struct cost shared; /* stem, fixed blocks, head, classifier */
     struct cost op[SPACE_LAYERS_MAX][SPACE_OPS_MAX];
 };
@@ -47,8 +55,13 @@ bool cost_feasible(const struct cost *cost, const struct constraint_config *limi
  */
 char *cost_infeasible(const struct cost_table *table,
                       const struct constraint_config *limit);
+/* The setting of the first limit that there is: "flops"; for messages. */
+const char *cost_limit_name(const struct constraint_config *limit);
 /* The same for a program at its start: exits as asked wrong, naming the file and the
  * setting ("search.constraints") that the limits are from. */
+void cost_check(const struct cost_table *table, const struct constraint_config *limit,
+                const char *file, const char *setting);
+/* And where there are no costs yet (nor latencies). */
 void constraint_check(const struct space_config *space,
                       const struct constraint_config *limit, const char *file,
                       const char *setting);

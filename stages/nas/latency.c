@@ -310,7 +310,9 @@ char *latency_missing(const struct latency_table *table, const struct space *spa
     int n = search.missing.n;
     char *text = NULL;
     if (n)
-        text = memory_format("%d parts of this space have no entry:", n);
+        text = memory_format(n == 1 ? "%d part of this space has no entry:"
+                                    : "%d parts of this space have no entry:",
+                             n);
     for (int i = 0; i < n && i < MISSING_SHOWN; i++) {
         char *before = text;
         text = memory_format("%s\n%s", before, search.missing.entry[i].key);
@@ -349,6 +351,7 @@ void cost_table_set_latency(struct cost_table *cost, const struct space *space,
         shared += time_of(table, key);
     }
     cost->shared.latency_ms = shared;
+    cost->has_latency = true;
     for (int l = 0; l < space->n_layers; l++)
         for (int o = 0; o < space->n_ops; o++) {
             latency_key_of_block(&space->op[o], &space->layer[l], key);

@@ -22,38 +22,24 @@ struct rare {
     double share;
 };
 
-/* What a limit is about. */
-enum figure { FLOPS, PARAMS, LATENCY, FIGURES };
-
-static double figure_of(const struct cost *cost, enum figure figure)
+static double limit_of(const struct constraint_config *limit, enum cost_figure figure)
 {
     switch (figure) {
-    case FLOPS:
-        return (double)cost->flops;
-    case PARAMS:
-        return (double)cost->params;
-    default:
-        return cost->latency_ms;
-    }
-}
-
-static double limit_of(const struct constraint_config *limit, enum figure figure)
-{
-    switch (figure) {
-    case FLOPS:
+    case COST_FLOPS:
         return limit->flops;
-    case PARAMS:
+    case COST_PARAMS:
         return limit->params;
     default:
         return limit->latency_ms;
     }
 }
 
-static double cheapest_op(const struct cost_table *cost, int layer, enum figure figure)
+static double cheapest_op(const struct cost_table *cost, int layer,
+                          enum cost_figure figure)
 {
-    double least = figure_of(&cost->op[layer][0], figure);
+    double least = cost_figure(&cost->op[layer][0], figure);
     for (int o = 1; o < cost->n_ops; o++)
-        least = fmin(least, figure_of(&cost->op[layer][o], figure));
+        least = fmin(least, cost_figure(&cost->op[layer][o], figure));
     return least;
 }
 
@@ -88,10 +74,10 @@ static void counted_free(struct counted *counted)
 }
 
 /* NULL if no path is within the limit. */
-static struct counted *counted_create(const struct cost_table *cost, enum figure figure,
-                                      double limit)
+static struct counted *counted_create(const struct cost_table *cost,
+                                      enum cost_figure figure, double limit)
 {
-    double slack = limit - figure_of(&cost->shared, figure);
+    double slack = limit - cost_figure(&cost->shared, figure);
     for (int l = 0; l < cost->n_layers; l++)
         slack -= cheapest_op(cost, l, figure);
     if (slack < 0)
@@ -103,7 +89,7 @@ static struct counted *counted_create(const struct cost_table *cost, enum figure
         double least = cheapest_op(cost, l, figure);
         for (int o = 0; o < cost->n_ops; o++)
             counted->step[l][o] =
-                steps_of(figure_of(&cost->op[l][o], figure) - least, slack);
+                steps_of(cost_figure(&cost->op[l][o], figure) - least, slack);
     }
     count_paths(cost, counted);
     return counted;
@@ -114,11 +100,11 @@ struct rare *rare_create(const struct cost_table *cost,
 {
     struct rare rare = {.cost = cost, .limit = *limit};
     double all = pow(cost->n_ops, cost->n_layers);
-    for (int f = 0; f < FIGURES; f++) {
-        double most = limit_of(limit, (enum figure)f);
+    for (int f = 0; f < COST_FIGURES; f++) {
+        double most = limit_of(limit, (enum cost_figure)f);
         if (most == 0.0)
             continue;
-        struct counted *counted = counted_create(cost, (enum figure)f, most);
+        struct counted *counted = counted_create(cost, (enum cost_figure)f, most);
         double share = counted ? counted->paths[STEPS] / all : 0;
         if (rare.counted && counted && share >= rare.share) {
             counted_free(counted);

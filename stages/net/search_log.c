@@ -74,13 +74,15 @@ long search_log_found(const struct search_log *log)
     return best;
 }
 
-static int by_flops(const void *a, const void *b, void *context)
+static int by_cost(const void *a, const void *b, void *context)
 {
     const struct search_log *log = context;
     const struct search_entry *x = &log->entry[*(const long *)a];
     const struct search_entry *y = &log->entry[*(const long *)b];
-    if (x->cost.flops != y->cost.flops)
-        return x->cost.flops < y->cost.flops ? -1 : 1;
+    double one = cost_figure(&x->cost, log->minimised);
+    double other = cost_figure(&y->cost, log->minimised);
+    if (one != other)
+        return one < other ? -1 : 1;
     return better(x, y) ? -1 : better(y, x);
 }
 
@@ -89,7 +91,7 @@ int search_log_front(const struct search_log *log, long **index)
     long *order = memory_zeroed((size_t)log->n + 1, sizeof(*order));
     for (long i = 0; i < log->n; i++)
         order[i] = i;
-    qsort_r(order, (size_t)log->n, sizeof(*order), by_flops, (void *)log);
+    qsort_r(order, (size_t)log->n, sizeof(*order), by_cost, (void *)log);
     int n = 0;
     double best = -1;
     for (long i = 0; i < log->n; i++) {
@@ -113,6 +115,7 @@ static void save_entries(const struct search_log *log, const long *index, long n
     double *loss = memory_zeroed(count + 1, sizeof(*loss));
     int64_t *flops = memory_zeroed(count + 1, sizeof(*flops));
     int64_t *params = memory_zeroed(count + 1, sizeof(*params));
+    double *latency = memory_zeroed(count + 1, sizeof(*latency));
     int *generation = memory_zeroed(count + 1, sizeof(*generation));
     for (long i = 0; i < n; i++) {
         const struct search_entry *e = &log->entry[index ? index[i] : i];
@@ -121,6 +124,7 @@ static void save_entries(const struct search_log *log, const long *index, long n
         loss[i] = e->score.loss;
         flops[i] = e->cost.flops;
         params[i] = e->cost.params;
+        latency[i] = e->cost.latency_ms;
         generation[i] = e->generation;
     }
     char name[64];
@@ -134,6 +138,9 @@ static void save_entries(const struct search_log *log, const long *index, long n
                           "multiply-adds", "cost of one image");
     artifact_write_vector(artifact, COLUMN("params"), ARRAY_I64, count, params,
                           "parameters", "weights, biases and BN's two per channel");
+    if (log->has_latency)
+        artifact_write_vector(artifact, COLUMN("latency"), ARRAY_F64, count, latency,
+                              "ms", "by the latency table");
     artifact_write_vector(artifact, COLUMN("generation"), ARRAY_I32, count, generation,
                           "generation", "when it was evaluated");
 #undef COLUMN
@@ -142,6 +149,7 @@ static void save_entries(const struct search_log *log, const long *index, long n
     free(loss);
     free(flops);
     free(params);
+    free(latency);
     free(generation);
 }
 
@@ -249,12 +257,17 @@ void search_log_save_result(const struct search_log *log, const struct space *sp
                        "cost of one image");
     artifact_write_i64(artifact, "found/params", e->cost.params, "parameters",
                        "weights, biases and BN's two per channel");
+    if (log->has_latency)
+        artifact_write_f64(artifact, "found/latency", e->cost.latency_ms, "ms",
+                           "by the latency table");
     artifact_describe(artifact, "found", "the architecture that the search is for");
     long *index;
     int n = search_log_front(log, &index);
     save_entries(log, index, n, artifact, "front");
+    artifact_write_text(artifact, "front/cost", cost_figure_names[log->minimised],
+                        "what was minimised beside the error (search.cost)");
     artifact_describe(artifact, "front",
-                      "Pareto front of error and FLOPs over all evaluated paths");
+                      "Pareto front of error and cost over all evaluated paths");
     free(index);
 }
 
@@ -274,6 +287,9 @@ static void print_found(struct artifact *artifact, FILE *out)
     fprintf(out, "FLOPs (multiply-adds)  %.3f M\nparameters  %.3f M\n",
             (double)artifact_read_i64(artifact, "found/flops") / 1e6,
             (double)artifact_read_i64(artifact, "found/params") / 1e6);
+    if (artifact_has(artifact, "found/latency"))
+        fprintf(out, "latency by the table  %.4g ms\n",
+                artifact_read_f64(artifact, "found/latency"));
     free(text);
     free(drawing);
 }
@@ -293,20 +309,28 @@ static void print_front(struct artifact *artifact, FILE *out)
     double *accuracy = memory_zeroed(n + 1, sizeof(*accuracy));
     int64_t *flops = memory_zeroed(n + 1, sizeof(*flops));
     int64_t *params = memory_zeroed(n + 1, sizeof(*params));
+    double *latency = memory_zeroed(n + 1, sizeof(*latency));
+    bool has_latency = artifact_has(artifact, "front/latency");
     char **token = artifact_read_texts(artifact, "space/ops", &n_tokens);
+    if (has_latency)
+        artifact_read(artifact, "front/latency", ARRAY_F64, 1, &n, latency);
     artifact_read(artifact, "front/accuracy", ARRAY_F64, 1, &n, accuracy);
     artifact_read(artifact, "front/flops", ARRAY_I64, 1, &n, flops);
     artifact_read(artifact, "front/params", ARRAY_I64, 1, &n, params);
-    fprintf(out, "%9s %9s %9s  architecture\n", "accuracy", "MFLOPs", "Mparams");
+    fprintf(out, "%9s %9s %9s%s  architecture\n", "accuracy", "MFLOPs", "Mparams",
+            has_latency ? "        ms" : "");
     for (size_t i = 0; i < n; i++) {
         fprintf(out, "%7.2f %% %9.3f %9.3f ", 100 * accuracy[i], (double)flops[i] / 1e6,
                 (double)params[i] / 1e6);
+        if (has_latency)
+            fprintf(out, "%9.4g ", latency[i]);
         print_tokens(&path[i], token, token ? n_tokens : 0, out);
     }
     free(path);
     free(accuracy);
     free(flops);
     free(params);
+    free(latency);
     free(token);
 }
 

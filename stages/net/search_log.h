@@ -28,8 +28,11 @@ struct search_log {
     long *member;
     int initial_from_pool; /* paths of generation 0 that came from the pool */
     int64_t rejected_infeasible, rejected_duplicate;
+    enum cost_figure minimised; /* beside the error: what the front is drawn along */
+    bool has_latency;           /* costs have one, and it is kept */
 };
 
+/* The front is that of FLOPs, without latencies, unless the fields say otherwise. */
 void search_log_init(struct search_log *log, int population);
 void search_log_release(struct search_log *log);
 /* The entry of a path, or NULL. */
@@ -43,8 +46,8 @@ void search_log_add_population(struct search_log *log, const struct path *const 
 /* The most accurate entry: ties go to the lower loss, then to fewer FLOPs, then to the
  * genotype. -1 if there is none. */
 long search_log_found(const struct search_log *log);
-/* The entries that no other beats in both error and FLOPs, by rising FLOPs; one of each
- * point. *index: the caller frees. */
+/* The entries that no other beats in both error and the cost that is minimised, by
+ * rising cost; one of each point. *index: the caller frees. */
 int search_log_front(const struct search_log *log, long **index);
 
 /* All of it, into an artifact or checkpoint; and back. */

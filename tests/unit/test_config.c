@@ -231,6 +231,7 @@ static const struct {
     {"equal_cost.ratio=3.33", "uniform_e fairnas_e"},
     {"search.population=20", "search"},
     {"search.constraints.flops=8e6", "search rankcorr"},
+    {"search.cost=params", "search"},
     {"search.bn=recalibrate", "search"},
     {"search.constraints.latency_ms=3", "search rankcorr"},
     {"rankcorr.images=[10, 20]", "rankcorr"},
