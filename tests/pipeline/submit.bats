@@ -225,6 +225,15 @@ interrupted='printf "state: \"interrupted\"\ndone: 7\n" >"${out%.h5}.status.yaml
     [ "$(submitted)" = 1 ]
 }
 
+@test "a member of an array that was stopped is requeued alone, the last one too" {
+    stage_does "$interrupted"
+    slurm/submit --run="$run" --because=test "$(members one two)"
+    SLURM_JOB_ID=101 SLURM_ARRAY_JOB_ID=101 SLURM_ARRAY_TASK_ID=2 \
+        run "$run/jobs/two/job" "$run/jobs/many.group" "1:$run/one" "2:$run/two"
+    [ "$status" = 75 ]
+    grep -qx "scontrol requeue 101_2" "$STUB/calls"
+}
+
 @test "requeueing refused: a successor, and those that wait for the job wait for that" {
     stage_does "$interrupted"
     submit warmup
