@@ -256,6 +256,7 @@ int main(void)
         cmocka_unit_test(a_complete_stage_removes_its_checkpoint_and_exits_0),
         cmocka_unit_test(
             a_stopped_stage_exits_75_and_the_next_run_finds_its_checkpoint),
+        cmocka_unit_test(a_stage_without_a_checkpoint_promises_none),
         cmocka_unit_test(a_checkpoint_is_due_every_so_many_steps),
         cmocka_unit_test(a_checkpoint_is_due_after_so_much_time),
         cmocka_unit_test(the_origin_says_stage_settings_seed_threads_and_inputs),
