@@ -441,5 +441,6 @@ int main(void)
         cmocka_unit_test(a_mean_far_from_zero_costs_no_digits),
         cmocka_unit_test(a_nan_pixel_reaches_what_it_touches),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests_name("expand_depthwise", tests, NULL, NULL);
 }

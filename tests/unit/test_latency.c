@@ -259,7 +259,7 @@ static void missing_parts_are_named(void **state)
         if (!strstr(table.entry[i].key, "identity"))
             latency_table_at(&part, table.entry[i].key)->ms = 1;
     missing = latency_missing(&part, &space);
-    assert_string_equal(missing, "1 parts of this space have no entry:\n"
+    assert_string_equal(missing, "1 part of this space has no entry:\n"
                                  "identity-input:4x4x8-output:2x2x12-stride:2");
     free(missing);
     latency_table_release(&table);
