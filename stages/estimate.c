@@ -474,6 +474,7 @@ static void check_feasible(const struct config *config, const struct cost_table 
         return;
     char *name = memory_format("search.constraints.%s", cost_limit_name(limit));
     char *place = config_place(config, name);
+    free(name);
     die_asked_wrong("%s: search.constraints: %s", place, why);
 }
 
