@@ -101,25 +101,9 @@ static void save_search(void *context, struct artifact *artifact)
 static void save_checkpoint(void *context, struct artifact *artifact)
 {
     const struct search *search = context;
-    const struct individual *population;
     save_search(context, artifact);
     artifact_write_i64(artifact, "nsga2/generation", search->generation, "generation",
                        "the last one that is complete; -1: none");
-    if (!search->nsga2 || search->generation < 0)
-        return;
-    int n = nsga2_population(search->nsga2, &population);
-    int *front = memory_zeroed((size_t)n + 1, sizeof(*front));
-    double *crowding = memory_zeroed((size_t)n + 1, sizeof(*crowding));
-    for (int i = 0; i < n; i++) {
-        front[i] = population[i].front;
-        crowding[i] = population[i].crowding;
-    }
-    artifact_write_vector(artifact, "nsga2/front", ARRAY_I32, (size_t)n, front, "1",
-                          "front of each member of the last population");
-    artifact_write_vector(artifact, "nsga2/crowding", ARRAY_F64, (size_t)n, crowding,
-                          "1", "crowding distance of each");
-    free(front);
-    free(crowding);
 }
 
 static void show(struct search *search)
@@ -277,7 +261,7 @@ static struct individual individual_of(const struct search *search,
 
 /* NSGA-II as it stood after its last complete generation: from the log, where what was
  * evaluated of the generation under way comes last. */
-static void restore_nsga2(struct search *search, struct artifact *half)
+static void restore_nsga2(struct search *search)
 {
     struct search_log *log = &search->log;
     long n_evaluated = 0;
@@ -294,24 +278,14 @@ static void restore_nsga2(struct search *search, struct artifact *half)
     while (n < log->population && member[n] >= 0)
         n++;
     struct individual *population = memory_zeroed((size_t)n, sizeof(*population));
-    int *front = memory_zeroed((size_t)n, sizeof(*front));
-    double *crowding = memory_zeroed((size_t)n, sizeof(*crowding));
-    size_t shape = (size_t)n;
-    artifact_read(half, "nsga2/front", ARRAY_I32, 1, &shape, front);
-    artifact_read(half, "nsga2/crowding", ARRAY_F64, 1, &shape, crowding);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         population[i] = individual_of(search, &log->entry[member[i]]);
-        population[i].front = front[i];
-        population[i].crowding = crowding[i];
-    }
     nsga2_restore(search->nsga2, search->generation, population, n, evaluated,
                   generation, n_evaluated, log->rejected_infeasible,
                   log->rejected_duplicate);
     free(evaluated);
     free(generation);
     free(population);
-    free(front);
-    free(crowding);
 }
 
 static void resume(struct search *search)
@@ -334,7 +308,7 @@ static void resume(struct search *search)
     scorer_set_counters(search->scorer, &counters);
     search->seconds = artifact_read_f64(half, "measured/score_seconds");
     if (search->nsga2 && search->generation >= 0)
-        restore_nsga2(search, half);
+        restore_nsga2(search);
     log_info("goes on after %ld paths", search->log.n);
     artifact_close(half);
 }

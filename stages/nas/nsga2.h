@@ -74,7 +74,7 @@ int64_t nsga2_rejected_infeasible(const struct nsga2 *nsga2);
 int64_t nsga2_rejected_duplicate(const struct nsga2 *nsga2);
 
 /* For checkpoints: sets the state after generation `generation` from what the accessors
- * above gave. Continues bit for bit. */
+ * above gave; fronts and crowding need not be in it. Continues bit for bit. */
 void nsga2_restore(struct nsga2 *nsga2, int generation,
                    const struct individual *population, int n,
                    const struct individual *evaluated, const int *evaluated_generation,
