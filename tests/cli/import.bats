@@ -296,7 +296,8 @@ prepare: 'src': 1 of 9 images are broken (listed above): mend them, or leave the
     pictures jpg
     echo x >src/train/cat/0.jpg
     config 6 8
-    ! made tiny.h5 --quiet
+    run made tiny.h5 --quiet
+    [ "$status" != 0 ]
     cp src/train/cat/1.jpg src/train/cat/4.jpg
     refused "prepare: 'src' is not what it was when 'tiny.part.h5' was begun
 prepare: remove 'tiny.ckpt.h5' to start again, or restore what was there"

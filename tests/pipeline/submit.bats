@@ -267,7 +267,7 @@ interrupted='printf "state: \"interrupted\"\ndone: 7\n" >"${out%.h5}.status.yaml
     rm "$run/jobs/warmup/cancelled"
     echo 'slurmstepd: error: *** JOB 101 ON n1 CANCELLED AT 2026-01-01T00:00:00 ***' >"$run/jobs/warmup/slurm.out"
     run job 101 warmup
-    ! grep -q 'scontrol requeue' "$STUB/calls"
+    [ -z "$(grep 'scontrol requeue' "$STUB/calls")" ]
     echo 'slurmstepd: error: *** JOB 101 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO PREEMPTION ***' >"$run/jobs/warmup/slurm.out"
     run job 101 warmup
     grep -q 'scontrol requeue 101' "$STUB/calls"
@@ -294,7 +294,7 @@ printf "state: \"interrupted\"\ndone: $n\n" >"${out%.h5}.status.yaml"; exit 75'
     run job 101 warmup
     [ "$status" = 1 ]
     [ "$(cat "$run/jobs/warmup/ended")" = '1 failed: loss is nan' ]
-    ! grep -q requeue "$STUB/calls"
+    [ -z "$(grep 'scontrol requeue' "$STUB/calls")" ]
     : >"$STUB/queue"
     stage_does 'kill -9 $$'
     submit warmup
@@ -313,9 +313,8 @@ printf "state: \"interrupted\"\ndone: $n\n" >"${out%.h5}.status.yaml"; exit 75'
     [[ $output == *"its input '$run/warmup.h5' is not there, and no job in the queue makes it: 1 failed: exit code 1"* ]]
 }
 
-@test "told to stop by the time limit's signal, the stage hears it" {
-    stage_does 'trap "printf \"state: \\\"interrupted\\\"\ndone: 3\n\" >\"${out%.h5}.status.yaml\"; exit 75" TERM
-: >"$out.up"; while :; do sleep 0.05; done'
+# warmup as job 101, told by USR1 when the stage is up (its .up is there).
+job_told_to_stop_comes_back() {
     submit warmup
     job 101 warmup 3>&- &
     pid=$!
@@ -328,18 +327,15 @@ printf "state: \"interrupted\"\ndone: $n\n" >"${out%.h5}.status.yaml"; exit 75'
     grep -q 'scontrol requeue 101' "$STUB/calls"
 }
 
+@test "told to stop by the time limit's signal, the stage hears it" {
+    stage_does 'trap "printf \"state: \\\"interrupted\\\"\ndone: 3\n\" >\"${out%.h5}.status.yaml\"; exit 75" TERM
+: >"$out.up"; while :; do sleep 0.05; done'
+    job_told_to_stop_comes_back
+}
+
 @test "told to stop before the stage listens, it comes back all the same" {
     stage_does ': >"$out.up"; while :; do sleep 0.05; done'
-    submit warmup
-    job 101 warmup 3>&- &
-    pid=$!
-    for _ in {1..200}; do [ ! -e "$run/warmup.h5.up" ] || break; sleep 0.05; done
-    batch=$(pgrep -P $pid -f "$run/jobs/warmup/job" | head -n 1)
-    kill -USR1 "${batch:-$pid}"
-    code=0
-    wait $pid || code=$?
-    [ $code = 75 ]
-    grep -q 'scontrol requeue 101' "$STUB/calls"
+    job_told_to_stop_comes_back
     [ ! -e "$run/jobs/warmup/ended" ]
 }
 

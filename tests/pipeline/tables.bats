@@ -77,7 +77,7 @@ cell() {
         grep -q "($id.svg)" "$figures/captions.md"
     done
     [ ! -e "$figures/figure4.svg" ]
-    ! grep -q 'figure4.svg' "$figures/captions.md"
+    [ -z "$(grep 'figure4.svg' "$figures/captions.md")" ]
     grep -q 'Not there: rankcorr.h5 (make rankcorr)' "$figures/captions.md"
     [ -z "$(find "$figures" -name '*.tmp')" ]
 }
