@@ -222,29 +222,44 @@ static bool input_read(struct input *input, struct run *run, struct artifact *ma
     return true;
 }
 
-static void input_release(struct input *input)
+/* All inputs of an artifact. inputs_free() it. */
+static struct input *inputs_of(struct run *run, const char *name, int *n)
 {
-    free(input->path);
-    free(input->place);
+    struct artifact *made = run_artifact(run, name);
+    char *lines = artifact_attribute(made, "inputs"), *rest = lines;
+    struct input *input = NULL;
+    bool first = true;
+    *n = 0;
+    for (char *line; rest && (line = strsep(&rest, "\n")); first = false) {
+        input = memory_resized(input, (size_t)*n + 1, sizeof(*input));
+        *n += input_read(&input[*n], run, made, line, first);
+    }
+    free(lines);
+    return input;
+}
+
+static void inputs_free(struct input *input, int n)
+{
+    for (int i = 0; i < n; i++) {
+        free(input[i].path);
+        free(input[i].place);
+    }
+    free(input);
 }
 
 char *provenance_mismatch(struct run *run, const char *name)
 {
-    struct artifact *made = run_artifact(run, name);
-    char *inputs = artifact_attribute(made, "inputs"), *problem = NULL, *rest = inputs;
-    bool first = true;
-    for (char *line; !problem && rest && (line = strsep(&rest, "\n")); first = false) {
-        struct input input;
-        if (!input_read(&input, run, made, line, first))
-            continue;
-        if (input.there && !input.same)
-            problem = memory_format("%s.h5 was made from another %s%s than the one "
-                                    "that is there now.",
-                                    name, input.place ? input.place : input.path,
-                                    input.place ? ".h5" : "");
-        input_release(&input);
-    }
-    free(inputs);
+    int n, i = 0;
+    struct input *input = inputs_of(run, name, &n);
+    while (i < n && (!input[i].there || input[i].same))
+        i++;
+    char *problem = NULL;
+    if (i < n)
+        problem = memory_format("%s.h5 was made from another %s%s than the one that is "
+                                "there now.",
+                                name, input[i].place ? input[i].place : input[i].path,
+                                input[i].place ? ".h5" : "");
+    inputs_free(input, n);
     return problem;
 }
 
@@ -265,18 +280,12 @@ char *provenance_unchecked(struct run *run)
     size_t n;
     char **name = provenance_artifacts(run, &n), *list = NULL;
     for (size_t i = 0; i < n; i++) {
-        struct artifact *made = run_artifact(run, name[i]);
-        char *inputs = artifact_attribute(made, "inputs"), *rest = inputs;
-        bool first = true;
-        for (char *line; rest && (line = strsep(&rest, "\n")); first = false) {
-            struct input input;
-            if (!input_read(&input, run, made, line, first))
-                continue;
-            if (!input.there)
-                list = with_name(list, input.path);
-            input_release(&input);
-        }
-        free(inputs);
+        int n_inputs;
+        struct input *input = inputs_of(run, name[i], &n_inputs);
+        for (int j = 0; j < n_inputs; j++)
+            if (!input[j].there)
+                list = with_name(list, input[j].path);
+        inputs_free(input, n_inputs);
     }
     list_free(name, n);
     return list;

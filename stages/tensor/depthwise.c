@@ -150,13 +150,8 @@ static void for_each_piece(const struct task *task,
             zero_sums(plan, task->shared, chunk, first, last);
             for (size_t n = chunk_begin(plan->n, plan->images, chunk); n < end; n++)
                 for (size_t b = first; b < last; b += plan->group_blocks) {
-                    const size_t left = last - b;
-                    const struct depthwise_piece piece = {
-                        .image = n,
-                        .chunk = chunk,
-                        .block = b,
-                        .blocks =
-                            left < plan->group_blocks ? left : plan->group_blocks};
+                    const struct depthwise_piece piece =
+                        depthwise_piece_of(plan, n, chunk, b, last);
                     work(task, &piece, &mine);
                 }
         }
@@ -244,15 +239,8 @@ static void backward_group(const struct task *task, const struct depthwise_piece
 {
     const struct depthwise_plan *plan = task->plan;
     struct depthwise_row row[DEPTHWISE_ROWS];
-    for (int i = 0; i < rows; i++)
-        row[i] = depthwise_row_backward(plan, h + i);
-    struct depthwise_backward_run run = {.rows = rows,
-                                         .columns = plan->in.w,
-                                         .tile = plan->tile,
-                                         .row = row,
-                                         .a_row = plan->a.row,
-                                         .da = mine->da,
-                                         .da_row = plan->da.row};
+    struct depthwise_backward_run run = depthwise_run_backward(plan, h, rows, row);
+    run.da = mine->da;
     const size_t weights = plan->taps * CHANNEL_BLOCK;
     for (size_t b = 0; b < piece->blocks; b++) {
         const size_t block = piece->block + b;

@@ -137,6 +137,18 @@ struct depthwise_plan depthwise_plan_backward(struct shape in, int r, int stride
     return plan;
 }
 
+struct depthwise_piece depthwise_piece_of(const struct depthwise_plan *plan,
+                                          size_t image, size_t chunk, size_t block,
+                                          size_t end)
+{
+    const size_t left = end - block;
+    return (struct depthwise_piece){
+        .image = image,
+        .chunk = chunk,
+        .block = block,
+        .blocks = left < plan->group_blocks ? left : plan->group_blocks};
+}
+
 void depthwise_zero_around(const struct block_rows *layout, size_t blocks, float *rows)
 {
     const size_t before = layout->left * CHANNEL_BLOCK,
@@ -196,7 +208,8 @@ void depthwise_fill_gradient(const struct depthwise_plan *plan,
     depthwise_kernels()->fill_gradient(&fill, &from);
 }
 
-struct depthwise_row depthwise_row_forward(const struct depthwise_plan *plan, int p)
+/* Output row p meets the input's rows p*stride - r/2 + i that exist. */
+static struct depthwise_row row_forward(const struct depthwise_plan *plan, int p)
 {
     const int top = p * plan->stride - plan->r / 2;
     struct depthwise_row row = {.first = top < 0 ? -top : 0, .step = 1};
@@ -205,7 +218,8 @@ struct depthwise_row depthwise_row_forward(const struct depthwise_plan *plan, in
     return row;
 }
 
-struct depthwise_row depthwise_row_backward(const struct depthwise_plan *plan, int h)
+/* Input row h is met by row i of the kernel at output row (h + r/2 - i) / stride. */
+static struct depthwise_row row_backward(const struct depthwise_plan *plan, int h)
 {
     const int top = h + plan->r / 2;
     struct depthwise_row row = {.first = top % plan->stride, .step = plan->stride};
@@ -217,6 +231,20 @@ struct depthwise_row depthwise_row_backward(const struct depthwise_plan *plan, i
     return row;
 }
 
+struct depthwise_backward_run depthwise_run_backward(const struct depthwise_plan *plan,
+                                                     int h, int rows,
+                                                     struct depthwise_row *row)
+{
+    for (int i = 0; i < rows; i++)
+        row[i] = row_backward(plan, h + i);
+    return (struct depthwise_backward_run){.rows = rows,
+                                           .columns = plan->in.w,
+                                           .tile = plan->tile,
+                                           .row = row,
+                                           .a_row = plan->a.row,
+                                           .da_row = plan->da.row};
+}
+
 void depthwise_forward_rows(const struct depthwise_plan *plan,
                             const struct depthwise_piece *piece, const float *ring,
                             const float *w, int p, int rows, float *z,
@@ -224,7 +252,7 @@ void depthwise_forward_rows(const struct depthwise_plan *plan,
 {
     struct depthwise_row row[DEPTHWISE_ROWS];
     for (int i = 0; i < rows; i++)
-        row[i] = depthwise_row_forward(plan, p + i);
+        row[i] = row_forward(plan, p + i);
     struct depthwise_forward_run run = {.rows = rows,
                                         .columns = plan->q,
                                         .tile = plan->tile,

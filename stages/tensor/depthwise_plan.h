@@ -54,6 +54,11 @@ struct depthwise_plan depthwise_plan_forward(struct shape in, int r, int stride,
 struct depthwise_plan depthwise_plan_backward(struct shape in, int r, int stride,
                                               bool made);
 
+/* The blocks from `block` on that are taken together, at most until `end`. */
+struct depthwise_piece depthwise_piece_of(const struct depthwise_plan *plan,
+                                          size_t image, size_t chunk, size_t block,
+                                          size_t end);
+
 /* Zeros before and behind the columns of each row. */
 void depthwise_zero_around(const struct block_rows *layout, size_t blocks, float *rows);
 /* Block b of w [r][r][padded] -> [block][r][r][16]. */
@@ -73,10 +78,11 @@ void depthwise_fill_gradient(const struct depthwise_plan *plan,
                              const struct depthwise_piece *piece,
                              const struct gradient *dz, int row, float *ring);
 
-/* Output row p meets the input's rows p*stride - r/2 + i that exist. */
-struct depthwise_row depthwise_row_forward(const struct depthwise_plan *plan, int p);
-/* Input row h is met by row i of the kernel at output row (h + r/2 - i) / stride. */
-struct depthwise_row depthwise_row_backward(const struct depthwise_plan *plan, int h);
+/* Rows h to h + rows of the input, as the kernel takes them: row[rows] is filled; the
+ * pointers, which are each block's own, are still to be set. */
+struct depthwise_backward_run depthwise_run_backward(const struct depthwise_plan *plan,
+                                                     int h, int rows,
+                                                     struct depthwise_row *row);
 
 /* z of `rows` rows from p on, from the ring, which has their inputs. w: packed. sums:
  * the chunk's [2][padded], added to as `moments` (may be NULL) asks. */

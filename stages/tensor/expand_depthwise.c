@@ -290,14 +290,7 @@ static void backward_rows(const struct task *task, const struct depthwise_piece 
     widen(w, task->s, piece, mine, h, rows, w->keeps_u ? ACT_NONE : w->e->act, &plan->a,
           mine->u);
     struct depthwise_row row[DEPTHWISE_ROWS];
-    for (int i = 0; i < rows; i++)
-        row[i] = depthwise_row_backward(plan, h + i);
-    struct depthwise_backward_run run = {.rows = rows,
-                                         .columns = plan->in.w,
-                                         .tile = plan->tile,
-                                         .row = row,
-                                         .a_row = plan->a.row,
-                                         .da_row = plan->da.row};
+    struct depthwise_backward_run run = depthwise_run_backward(plan, h, rows, row);
     for (size_t b = 0; b < piece->blocks; b++) {
         const size_t block = piece->block + b;
         run.dz = mine->ring + b * plan->ring.block;
@@ -361,13 +354,8 @@ static void for_each_piece(const struct task *task,
             for (size_t n = chunk_begin(plan->n, plan->images, chunk);
                  n < chunk_begin(plan->n, plan->images, chunk + 1); n++)
                 for (size_t b = 0; b < plan->blocks; b += plan->group_blocks) {
-                    const size_t left = plan->blocks - b;
-                    const struct depthwise_piece piece = {
-                        .image = n,
-                        .chunk = chunk,
-                        .block = b,
-                        .blocks =
-                            left < plan->group_blocks ? left : plan->group_blocks};
+                    const struct depthwise_piece piece =
+                        depthwise_piece_of(plan, n, chunk, b, plan->blocks);
                     work(task, &piece, &mine);
                 }
         }

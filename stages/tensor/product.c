@@ -159,6 +159,14 @@ static void locate(const struct run *r, struct work *w)
     }
 }
 
+/* The tile from w->first on: `rows` pixels, or what is left until `end`. */
+static void place_tile(const struct run *r, struct work *w, int rows, size_t end)
+{
+    const size_t left = end - w->first;
+    w->a.rows = left < (size_t)rows ? (int)left : rows;
+    locate(r, w);
+}
+
 static void load_left(const struct run *r, struct work *w)
 {
     const struct product *p = r->p;
@@ -211,9 +219,7 @@ static void forward_chunk(const struct run *r, int chunk, float *z,
         end.square = w.sums + r->padded_k;
     }
     for (; w.first < end_of_chunk; w.first += (size_t)w.a.rows) {
-        const size_t left = end_of_chunk - w.first;
-        w.a.rows = left < (size_t)rows ? (int)left : rows;
-        locate(r, &w);
+        place_tile(r, &w, rows, end_of_chunk);
         load_left(r, &w);
         memset(w.sums, 0, 2 * r->padded_k * sizeof(*w.sums));
         r->kernels->multiply(&w.a, 0, w.a.rows, r->p->in.c, r->packed, r->padded_k,
@@ -346,9 +352,8 @@ static void backward_chunk(const struct run *r, int chunk, const struct gradient
     if (dw)
         memset(w.dw, 0, r->padded_k * r->padded_c * sizeof(*w.dw));
     for (w.first = begin; w.first < end; w.first += (size_t)w.a.rows) {
-        const size_t left = end - w.first;
-        w.a.rows = w.dz.rows = left < (size_t)rows ? (int)left : rows;
-        locate(r, &w);
+        place_tile(r, &w, rows, end);
+        w.dz.rows = w.a.rows;
         r->kernels->load_gradient(dz, r->padded_k, w.first, &w.dz);
         if (dw) {
             load_left(r, &w);
@@ -408,9 +413,7 @@ static void complete_chunk(const struct run *r, int chunk, const float *bias,
     w.first = first_pixel(r, chunk);
     const int rows = tile_size(r, end_of_chunk - w.first);
     for (; w.first < end_of_chunk; w.first += (size_t)w.a.rows) {
-        const size_t left = end_of_chunk - w.first;
-        w.a.rows = left < (size_t)rows ? (int)left : rows;
-        locate(r, &w);
+        place_tile(r, &w, rows, end_of_chunk);
         load_left(r, &w);
         struct product_end end = sink_end(r, &w, of, sink);
         end.add = sink->g;
