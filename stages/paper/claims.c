@@ -75,8 +75,9 @@ static void say_difference(struct claims *claims, const struct evaluation *found
                         &high);
     bool apart = low > 0;
     say(claims, !apart,
-        "That is %.2f points %s than the best of random search (95 %% interval of how "
-        "much %s: %.2f to %.2f)%s.",
+        "The found network has %.2f points %s of the test images right than the best "
+        "of "
+        "random search (95 %% interval of how much %s: %.2f to %.2f)%s.",
         100 * (better->top1 - other->top1), less ? "less" : "more",
         less ? "less" : "more", 100 * low, 100 * high,
         apart ? "" : ": the test images do not tell the two apart");

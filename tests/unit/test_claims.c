@@ -87,15 +87,18 @@ static void networks_are_told_apart_only_by_an_interval_without_zero(void **stat
 {
     (void)state;
     assert_compared(0.9, 0.3,
-                    "60.00 points more than the best of random search (95 % interval "
+                    "60.00 points more of the test images right than the best of "
+                    "random search (95 % interval "
                     "of how much more: 17.05 to 80.90).",
                     false);
     assert_compared(0.3, 0.9,
-                    "60.00 points less than the best of random search (95 % interval "
+                    "60.00 points less of the test images right than the best of "
+                    "random search (95 % interval "
                     "of how much less: 17.05 to 80.90).",
                     false);
     assert_compared(1, 1,
-                    "0.00 points more than the best of random search (95 % interval of "
+                    "0.00 points more of the test images right than the best of random "
+                    "search (95 % interval of "
                     "how much more: -27.75 to 27.75): the test images do not tell the "
                     "two apart.",
                     true);
