@@ -92,8 +92,9 @@ rankcorr: ## Table 3: how well rankings by untrained, uniform and greedy superne
 ablation: ## Table 4: the greedy training and the search without one part or another
 retrain: ## train networks from scratch: those of retrain.networks, or NET=
 evaluate: ## judge them on the test images, and time them
-all: ## every artifact there is
+all: ## every artifact there is, the tables and the report
 ifneq ($(origin DATA),command line)
+all: setup-tables
 $(GOALS): setup-run
 	+@$(MAKE) --no-print-directory $(jobs) programs
 	+@slurm/run $(dry_run) $(this_run) --goal=$@ --config=$(call quoted,CONFIG) \
@@ -202,14 +203,16 @@ $(OUT)/search_uniform_e.h5: $(OUT)/uniform_e.h5 $(DATA) | $(BUILD)/search
 $(OUT)/search_fairnas.h5: $(OUT)/fairnas.h5 $(DATA) | $(BUILD)/search
 $(OUT)/search_fairnas_e.h5: $(OUT)/fairnas_e.h5 $(DATA) | $(BUILD)/search
 $(OUT)/random.h5: $(OUT)/uniform.h5 $(DATA) | $(BUILD)/search
+# The table of known accuracies, if there is one: nobody makes it, but it may be edited.
+truth := $(wildcard $(filter-out none,$(shell awk -f slurm/yaml.awk -f slurm/value.awk \
+	-v key=rankcorr.truth $(SETTINGS)/rankcorr.yaml 2>/dev/null)))
 ranked := $(OUT)/uniform.h5 $(OUT)/greedy.h5
 shards := $(if $(filter-out 1,$(SHARDS)),$(shell seq -f 'rankcorr/%.0fof$(SHARDS)' $(SHARDS)))
-$(OUT)/rankcorr.h5: $(if $(shards),$(shards:%=$(OUT)/%.h5),$(ranked)) $(latency) $(DATA) | $(BUILD)/rankcorr
+$(OUT)/rankcorr.h5: $(if $(shards),$(shards:%=$(OUT)/%.h5),$(ranked)) $(latency) $(DATA) $(truth) | $(BUILD)/rankcorr
 $(OUT)/rankcorr.h5: private options := $(if $(shards),--merge)
 
-$(OUT)/ablation/net2/greedy.h5: $(OUT)/warmup.h5 $(DATA) | $(BUILD)/greedy
-$(OUT)/ablation/net3/greedy.h5: $(OUT)/warmup.h5 $(DATA) | $(BUILD)/greedy
-$(OUT)/ablation/net4/greedy.h5: $(OUT)/warmup.h5 $(DATA) | $(BUILD)/greedy
+ablated := $(filter %/greedy,$(ABLATION))
+$(ablated:%=$(OUT)/%.h5): $(OUT)/warmup.h5 $(DATA) | $(BUILD)/greedy
 $(OUT)/ablation/net2/search.h5: $(OUT)/ablation/net2/greedy.h5 $(DATA) | $(BUILD)/search
 $(OUT)/ablation/net3/search.h5: $(OUT)/ablation/net3/greedy.h5 $(DATA) | $(BUILD)/search
 $(OUT)/ablation/net4/search.h5: $(OUT)/ablation/net4/greedy.h5 $(DATA) | $(BUILD)/search
@@ -246,15 +249,24 @@ $(DATA): $(DATA_SETTINGS) | $(BUILD)/prepare
 # As many threads as latency.threads says.
 $(OUT)/latency.h5:
 	$(launch) $(firstword $|) --config=$(OUT)/latency.yaml --out=$@
-$(call artifact,$(STAGES)): $(OUT)/%.h5: $(SETTINGS)/%.yaml
-	$(launch) $(firstword $|) --config=$(OUT)/$*.yaml --data=$(DATA) $(patsubst \
-		%,--in=%,$(filter-out $(DATA),$(filter %.h5,$^))) --out=$@ $(options) $(threads)
+# $1: the stage, $2: what it is made from and with.
+command = $(firstword $|) --config=$(OUT)/$1.yaml --data=$(DATA) $(patsubst \
+	%,--in=%,$(filter-out $(DATA) $(truth),$(filter %.h5,$2))) --out=$(OUT)/$1.h5
+$(call artifact,$(filter-out $(ablated),$(STAGES))): $(OUT)/%.h5: $(SETTINGS)/%.yaml
+	$(launch) $(call command,$*,$^) $(options) $(threads)
+
+# One launch for Table 4's trainings, which differ only in their settings, with a line
+# for each.
+$(call artifact,$(ablated)) &: $(ablated:%=$(SETTINGS)/%.yaml)
+	@printf '%s\n' $(foreach s,$(ablated),$(call quote,$(call command,$s,$^) $(threads))) \
+		>$(OUT)/ablation/ablation
+	$(launcher) --members=$(OUT)/ablation/ablation
 
 # The shards of rankcorr: one launch, with a line for each.
 shard = $(BUILD)/rankcorr --config=$(OUT)/$1.yaml --data=$(DATA) $(ranked:%=--in=%) $(latency:%=--in=%) \
 	--out=$(OUT)/$1.h5 --shard=$(subst of,/,$(notdir $1)) $(threads)
 ifneq ($(shards),)
-$(call artifact,$(shards)) &: $(shards:%=$(SETTINGS)/%.yaml) $(ranked) $(latency) $(DATA) | $(BUILD)/rankcorr
+$(call artifact,$(shards)) &: $(shards:%=$(SETTINGS)/%.yaml) $(ranked) $(latency) $(DATA) $(truth) | $(BUILD)/rankcorr
 	@printf '%s\n' $(foreach s,$(shards),$(call quote,$(call shard,$s))) \
 		>$(OUT)/rankcorr/shards
 	$(launcher) --members=$(OUT)/rankcorr/shards

@@ -56,6 +56,33 @@ program() {
     [[ $output != *"/warmup --config="* ]]
 }
 
+@test "the ablation's trainings are one launch, here and as one array of jobs" {
+    run tiny_make -n ablation RUN=new SET="$short"
+    [ "$(grep -c -e "--members=$results/new/ablation/ablation" <<<"$output")" = 1 ]
+    [[ $output != *"/greedy --config=$results/new/ablation/"* ]]
+    export STUB=$BATS_TEST_TMPDIR/stub PATH=$PWD/tests/slurm/stub:$PATH GREEDYNAS_SITE=/nowhere
+    mkdir "$STUB"
+    : >"$STUB/queue"
+    : >"$STUB/calls"
+    EXECUTOR=slurm run tiny_make ablation RUN=jobs SET="$short"
+    [ "$(grep -c -e '^sbatch .*--array=1,2,3' "$STUB/calls")" = 1 ]
+    array=$(sed -n 's/^ablation: submitted as \([0-9]*\) \[1,2,3\] .*/\1/p' <<<"$output")
+    # A search waits for its own training alone.
+    for index in 1 2 3; do
+        grep -q "^ablation/net$((index + 1))/search: .* after ${array}_$index$" <<<"$output"
+    done
+}
+
+@test "what one of the ablation's trainings lacks, none of the others repeats" {
+    copy_run one part
+    rm "$results/part/ablation/net3/greedy.h5"
+    run tiny_make ablation RUN=part SET="$short" THREADS=1
+    [ "$(grep -c 'greedy: starts' <<<"$output")" = 1 ]
+    for net in 2 3 4; do
+        [ "$(digest "$results/part/ablation/net$net/greedy.h5")" = "$(digest "$one/ablation/net$net/greedy.h5")" ]
+    done
+}
+
 @test "what training the supernets cost is counted, a fair step's paths all" {
     # 24 steps of 32 images; 30 x 32 images in steps of 5 choices x 32.
     [ "$(number "$one/uniform.h5" counters/optimization)" = $((24 * 32)) ]
