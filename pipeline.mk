@@ -151,11 +151,12 @@ cluster-down: ## end its jobs and all of it
 test: setup-test ## every test, or TESTS='FILE ...'; the last line counts them
 	+@$(MAKE) --no-print-directory $(jobs) programs unit-programs
 	@tests/run --build=$(BUILD) $(TESTS)
+slurm_tests = $(wildcard tests/slurm/*.bats)
 # They wait most of the time, so all at once; and say why if they cannot have a Slurm.
 test-slurm: setup-test ## the tests that need a Slurm: on one of their own
 	+@slurm/setup $(dry_run) $(setup_facts) cluster || echo "test-slurm: goes on without"
 	+@$(MAKE) --no-print-directory $(jobs) programs
-	@tests/run --build=$(BUILD) --jobs=5 $(or $(TESTS),$(wildcard tests/slurm/*.bats))
+	@tests/run --build=$(BUILD) --jobs=$(words $(slurm_tests)) $(or $(TESTS),$(slurm_tests))
 zoo: setup-build ## FLOPs and parameters of published networks, counted and reported
 	+@$(MAKE) --no-print-directory $(jobs) $(BUILD)/zoo
 	@$(BUILD)/zoo $(ZOO:%=--network=%)

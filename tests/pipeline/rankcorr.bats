@@ -188,6 +188,30 @@ made() {
     [[ $output == *"SHARDS is '0', expected a number of parts from 1 to 128"* ]]
 }
 
+@test "an edit of the known accuracies repeats the ranking, shards and all, and nothing before it" {
+    copy_run calm edited
+    cp "$BATS_FILE_TMPDIR/known.csv" "$BATS_TEST_TMPDIR/known.csv"
+    judged() { # judged WORD...: make rankcorr with that table
+        tiny_make "$@" RUN=edited THREADS=1 EXECUTOR=local \
+            SET="uniform.steps=20 rankcorr.bootstrap=2 rankcorr.truth=$BATS_TEST_TMPDIR/known.csv"
+    }
+    judged rankcorr SHARDS=2
+    h5dump -a inputs "$BATS_FILE_TMPDIR/results/edited/rankcorr.h5" |
+        grep -q "known.csv sha256:$(sha256sum <"$BATS_TEST_TMPDIR/known.csv" | cut -d ' ' -f 1)"
+    when=$(made_when edited)
+    judged rankcorr SHARDS=2
+    [ "$(made_when edited)" = "$when" ]
+    before=$(digest "$BATS_FILE_TMPDIR/results/edited/rankcorr.h5")
+    sleep 0.1
+    sed -i '2s/.*/0000,1,1/' "$BATS_TEST_TMPDIR/known.csv"
+    run judged rankcorr SHARDS=2
+    echo "$output"
+    [ "$status" = 0 ]
+    [ "$(grep -c '^rankcorr/[12]of2: starts (newer: known.csv)' <<<"$output")" = 2 ]
+    [ "$(grep -c ': starts' <<<"$output")" = 3 ]
+    [ "$(digest "$BATS_FILE_TMPDIR/results/edited/rankcorr.h5")" != "$before" ]
+}
+
 # The vectors are in the artifact: every coefficient follows from them.
 @test "every correlation is SciPy's of the stored scores, by stratum and with the truth" {
     python=${PYTHON:-/usr/bin/python3}

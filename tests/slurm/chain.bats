@@ -1,5 +1,5 @@
-# The chain as jobs: one command submits it, once; what it leaves has the bits of a local
-# run; and what happens when the controller is away.
+# The chain as jobs: one command submits it, and what it leaves has the bits of a local run,
+# whatever came in between.
 load cluster
 
 setup_file() {
@@ -32,33 +32,6 @@ setup() {
     "$BUILD"/search --show="$results/local/search.h5" >"$BATS_TEST_TMPDIR/local"
     "$BUILD"/search --show="$results/chain/search.h5" >"$BATS_TEST_TMPDIR/chain"
     cmp "$BATS_TEST_TMPDIR/local" "$BATS_TEST_TMPDIR/chain"
-}
-
-@test "typed five times and from two shells at once: one job for each stage" {
-    scontrol update partitionname=main state=down # so that they stay in the queue
-    often() {
-        for _ in $(seq "$1"); do
-            slurm_make search RUN=often
-        done >"$BATS_TEST_TMPDIR/$1" 2>&1 3>&-
-    }
-    often 4 &
-    often 5
-    wait $!
-    cat "$BATS_TEST_TMPDIR"/[45]
-    jobs_of often >"$BATS_TEST_TMPDIR/jobs"
-    cat "$BATS_TEST_TMPDIR/jobs"
-    for stage in warmup greedy search; do
-        [ "$(grep -c "^[0-9]* $stage[.]" "$BATS_TEST_TMPDIR/jobs")" = 1 ]
-        [ "$(cat "$BATS_TEST_TMPDIR"/[45] | grep -c "^$stage: submitted as ")" = 1 ]
-        [ "$(cat "$BATS_TEST_TMPDIR"/[45] | grep -c "^$stage: already queued as ")" -ge 4 ]
-    done
-    # With other settings it is refused, and nothing of the queue changes.
-    run slurm_make search RUN=often SET=greedy.pool_size=19
-    [ "$status" = 2 ]
-    [[ $output == *"with other settings"* ]]
-    jobs_of often | cmp - "$BATS_TEST_TMPDIR/jobs"
-    cut -d' ' -f1 "$BATS_TEST_TMPDIR/jobs" | xargs scancel
-    scontrol update partitionname=main state=up
 }
 
 @test "what runs is what was submitted, whatever becomes of the settings and programs" {
@@ -97,29 +70,4 @@ setup() {
     [[ $output == *"greedy: submitted as "*"search: submitted as "* ]]
     wait_for made spoilt/search
     same_artifacts local spoilt
-}
-
-@test "the controller is away: status and search say so; back again, nothing is lost" {
-    scontrol update partitionname=main state=down
-    slurm_make search RUN=away
-    jobs_of away >"$BATS_TEST_TMPDIR/jobs"
-    cluster kill controller
-    for target in status search; do
-        before=$(date +%s)
-        run slurm_make "$target" RUN=away
-        echo "$target: exit code $status, $(($(date +%s) - before)) s: $output"
-        [[ $output == *"does not answer"* ]]
-    done
-    # It comes back with the partition up, and starts the jobs that it had.
-    cluster start controller
-    run slurm_make search RUN=away
-    echo "$output"
-    [ "$status" = 0 ]
-    [[ $output != *"submitted as"* ]]
-    wait_for made away/search
-    for stage in warmup greedy search; do
-        [ "$(cat "$results/away/jobs/$stage/id")" = \
-            "$(sed -n "s/^\([0-9]*\) $stage[.].*/\1/p" "$BATS_TEST_TMPDIR/jobs")" ]
-    done
-    same_artifacts local away
 }

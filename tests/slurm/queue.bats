@@ -17,11 +17,13 @@ setup() {
 slurm_make() { EXECUTOR=slurm tiny_make "$@" THREADS=1; }
 queued() { cut -d'|' -f6 "$STUB/queue" | cut -d. -f1 | paste -s -d ' '; }
 
-# Each query has eight seconds: with two of them a command answers within 20.
+# Each query has eight seconds, if nobody says otherwise: with two of them a command answers
+# within 20.
 @test "a query that hangs, or fails: two queries at most, and nothing is submitted" {
     slurm_make search RUN=hang
     cp "$STUB/queue" "$BATS_TEST_TMPDIR/queue"
     rm "$results/hang/warmup.yaml" # so that there would be something to submit
+    export GREEDYNAS_SLURM_SECONDS=2
     for how in hang fail; do
         echo squeue >"$STUB/$how"
         for target in search resubmit cancel status; do

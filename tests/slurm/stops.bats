@@ -6,10 +6,17 @@ setup_file() {
     cluster_up || { [ -n "$no_cluster" ]; return; }
     tiny_images
     # Long enough for six pieces of it to be less than the whole.
-    export longer='supernet.steps=3000 greedy.stop_by_turnover=false'
-    tiny_make greedy RUN=calm THREADS=1 SET="$longer" >/dev/null 2>&1
+    export longer='supernet.steps=1500 greedy.stop_by_turnover=false'
+    tiny_make data RUN=calm THREADS=1 SET="$longer" >/dev/null 2>&1
+    # While the other waits for Slurm.
+    replace=exec tiny_make greedy RUN=calm THREADS=1 SET="$longer" \
+        >"$BATS_FILE_TMPDIR/calm" 2>&1 3>&- &
+    export calm=$!
 }
-teardown_file() { cluster_down; }
+teardown_file() {
+    [ -z "${calm:-}" ] || kill "$calm" 2>/dev/null || true
+    cluster_down
+}
 setup() {
     need_cluster
     cd "$BATS_TEST_DIRNAME/../.."
@@ -61,8 +68,9 @@ stopped_once_more() {
     done
 
     frozen 4
-    # Slurm wakes it, tells it, and gives it two seconds.
-    high=$(sbatch --parsable -p high -N4 --exclusive -o /dev/null --wrap 'sleep 600')
+    # Its node is wanted: Slurm wakes it, tells it, and gives it two seconds.
+    node=$(squeue -h -j "$(job)" -o %N)
+    high=$(sbatch --parsable -p high -w "$node" --exclusive -o /dev/null --wrap 'sleep 600')
     wait_for job_is "$high" RUNNING
     scancel "$high"
 
@@ -76,6 +84,7 @@ stopped_once_more() {
     stopped_once_more
 
     wait_for made stopped/greedy
+    wait_for made calm/greedy
     [ "$(starts)" -ge 7 ]
     [ "$(digest "$results/stopped/greedy.h5")" = "$(digest "$results/calm/greedy.h5")" ]
     wait_for no_jobs_of stopped

@@ -58,6 +58,7 @@ END
 @test "without its controller jobs run on; it comes back and knows them" {
     id=$(sbatch --parsable -o /dev/null --wrap 'sleep 600')
     wait_for job_is "$id" RUNNING
+    noted "$id"
     cluster kill controller
     run timeout 30 squeue -h
     [ "$status" = 1 ]
@@ -89,8 +90,7 @@ other() { slurm/testbed/cluster "$@" --folder="$other" 3>&-; }
 other_folder() { other=$(mktemp -d /tmp/slurm-test.XXXXXX); }
 teardown() {
     [ -z "${other:-}" ] || {
-        other down
-        rm -rf "$other"
+        other down && rm -rf "$other"
     }
 }
 
