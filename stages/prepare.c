@@ -23,6 +23,7 @@
 #include "io/import_files.h"
 #include "io/import_idx.h"
 #include "io/moments.h"
+#include "io/part_file.h"
 #include "io/status.h"
 
 static const struct {
@@ -273,7 +274,7 @@ static void write_dataset(const struct import *import,
     write_provenance(artifact, import);
     artifact_commit(artifact);
     if (import->reserved)
-        import_files_forget(request);
+        part_file_forget(request);
     log_info("wrote '%s': %d training, %d validation, %d test images in %d classes",
              request->out, train.n, validation.n, test.n, import->n_classes);
 

@@ -2,14 +2,12 @@
  * import_files.h - images that are files of their own, JPEG or PNG, in a folder or a
  * tar archive (which is not unpacked).
  *
- * imagefolder: SPLIT/CLASS/.../FILE, in which SPLIT is train, or one of test and val.
- * Files whose names end otherwise than in .jpg, .jpeg or .png are passed over.
- * ilsvrc2012: ImageNet as it is downloaded, see ilsvrc.h.
+ * imagefolder: see image_list.h. ilsvrc2012: ImageNet as it is downloaded, ilsvrc.h.
  *
  * Two passes over the source. The first looks at names alone and finds what is wrong
  * with them before the hours that the second takes, which reads and decodes every
  * image. Images that are all of the size of space.input are kept as pixels; others stay
- * files, in one array of `out` (dataset.decode decides).
+ * files, in one array of `out` (dataset.decode decides), see part_file.h.
  *
  * Class numbers follow the names in the order of strcmp(), images their paths: a folder
  * and a tar of it give the same dataset.
@@ -26,8 +24,5 @@
  * and start again.)
  */
 bool import_files(struct import *import, const struct import_request *request);
-
-/* The artifact was made: what was kept to go on from is removed. */
-void import_files_forget(const struct import_request *request);
 
 #endif
