@@ -52,17 +52,16 @@ setup() {
 
 @test "a stage that fails: those after it end too, status says why, and only it runs again" {
     slurm_make warmup RUN=spoilt WAIT=1
-    cp "$results/spoilt/warmup.h5" "$BATS_TEST_TMPDIR/whole.h5"
+    cp -p "$results/spoilt/warmup.h5" "$BATS_TEST_TMPDIR/whole.h5"
     printf spoilt | dd of="$results/spoilt/warmup.h5" bs=1 seek=3000 conv=notrunc 2>/dev/null
-    touch -d '-1 minute' "$results/spoilt/warmup.h5" "$results/spoilt/warmup.yaml"
+    touch -r "$BATS_TEST_TMPDIR/whole.h5" "$results/spoilt/warmup.h5"
     slurm_make search RUN=spoilt
     wait_for no_jobs_of spoilt
     [ ! -e "$results/spoilt/greedy.h5" ]
     run slurm_make status RUN=spoilt
     echo "$output"
     [[ $output == *"  greedy "*failed*"warmup.h5"* ]]
-    cp --preserve=timestamps "$BATS_TEST_TMPDIR/whole.h5" "$results/spoilt/warmup.h5"
-    touch -d '-1 minute' "$results/spoilt/warmup.h5"
+    cp -p "$BATS_TEST_TMPDIR/whole.h5" "$results/spoilt/warmup.h5"
     run slurm_make resubmit RUN=spoilt
     echo "$output"
     [ "$status" = 0 ]

@@ -6,7 +6,7 @@ setup_file() {
     cluster_up || { [ -n "$no_cluster" ]; return; }
     tiny_images
     # Long enough for six pieces of it to be less than the whole.
-    export longer='supernet.steps=1500 greedy.stop_by_turnover=false'
+    export longer='supernet.steps=9000 greedy.stop_by_turnover=false'
     tiny_make data RUN=calm THREADS=1 SET="$longer" >/dev/null 2>&1
     # While the other waits for Slurm.
     replace=exec tiny_make greedy RUN=calm THREADS=1 SET="$longer" \
