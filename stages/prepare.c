@@ -244,45 +244,70 @@ static void write_meaning(struct artifact *artifact, const struct import *import
                           "standard deviation of each channel of the training images");
 }
 
-/* Splits what was read, and writes all of it. */
-static void write_dataset(const struct import *import,
+/* The training images without those for validation, the latter, and the test images. */
+struct splits {
+    struct chosen train, validation, test;
+};
+
+static struct splits splits_create(const struct import *import,
+                                   const struct config *config)
+{
+    size_t n_train = import->set[IMPORT_TRAIN].n, n_test = import->set[IMPORT_TEST].n;
+    bool *drawn = memory_zeroed(n_train > n_test ? n_train : n_test, sizeof(bool));
+    struct splits split = {.test = marked(drawn, n_test, false)};
+    draw_validation(import, config->dataset.validation_per_class, config->seed, drawn);
+    split.train = marked(drawn, n_train, false);
+    split.validation = marked(drawn, n_train, true);
+    free(drawn);
+    return split;
+}
+
+static void splits_release(struct splits *split)
+{
+    free(split->train.index);
+    free(split->validation.index);
+    free(split->test.index);
+}
+
+static void write_splits(struct artifact *artifact, const struct import *import,
+                         const struct splits *split, const struct space_config *space)
+{
+    write_split(artifact, "train", "what weights are trained on", import, IMPORT_TRAIN,
+                &split->train, space);
+    write_split(artifact, "validation", "what paths are judged on, taken from training",
+                import, IMPORT_TRAIN, &split->validation, space);
+    write_split(artifact, "test", "for the last evaluation alone", import, IMPORT_TEST,
+                &split->test, space);
+}
+
+/* Splits what was read, and writes all of it; false: told to stop. */
+static bool write_dataset(const struct import *import,
                           const struct import_request *request)
 {
     const struct config *config = request->config;
-    const struct image_set *set = import->set;
-    const struct space_config *space = &config->space;
-    size_t n_train = set[IMPORT_TRAIN].n, n_test = set[IMPORT_TEST].n;
-    bool *drawn = memory_zeroed(n_train > n_test ? n_train : n_test, sizeof(bool));
-    struct chosen test = marked(drawn, n_test, false);
-    draw_validation(import, config->dataset.validation_per_class, config->seed, drawn);
-    struct chosen train = marked(drawn, n_train, false);
-    struct chosen validation = marked(drawn, n_train, true);
-    struct moments moments =
-        moments_of(import, &set[IMPORT_TRAIN], train.index, train.n, config);
-
-    struct artifact *artifact =
-        import->reserved
-            ? artifact_create_from(import->reserved, request->out, request->origin)
-            : artifact_create(request->out, request->origin);
-    write_split(artifact, "train", "what weights are trained on", import, IMPORT_TRAIN,
-                &train, space);
-    write_split(artifact, "validation", "what paths are judged on, taken from training",
-                import, IMPORT_TRAIN, &validation, space);
-    write_split(artifact, "test", "for the last evaluation alone", import, IMPORT_TEST,
-                &test, space);
-    write_meaning(artifact, import, &moments, (size_t)space->input[2]);
-    write_provenance(artifact, import);
-    artifact_commit(artifact);
-    if (import->reserved)
-        part_file_forget(request);
-    log_info("wrote '%s': %d training, %d validation, %d test images in %d classes",
-             request->out, train.n, validation.n, test.n, import->n_classes);
-
+    struct splits split = splits_create(import, config);
+    struct moments moments = moments_of(import, &import->set[IMPORT_TRAIN],
+                                        split.train.index, split.train.n, config);
+    struct artifact *artifact = NULL;
+    if (!stop_requested())
+        artifact =
+            import->reserved
+                ? artifact_create_from(import->reserved, request->out, request->origin)
+                : artifact_create(request->out, request->origin);
+    if (artifact) {
+        write_splits(artifact, import, &split, &config->space);
+        write_meaning(artifact, import, &moments, (size_t)config->space.input[2]);
+        write_provenance(artifact, import);
+        artifact_commit(artifact);
+        if (import->part)
+            part_file_forget(import->part);
+        log_info("wrote '%s': %d training, %d validation, %d test images in %d classes",
+                 request->out, split.train.n, split.validation.n, split.test.n,
+                 import->n_classes);
+    }
     moments_release(&moments);
-    free(train.index);
-    free(validation.index);
-    free(test.index);
-    free(drawn);
+    splits_release(&split);
+    return artifact;
 }
 
 struct asked {
@@ -352,10 +377,8 @@ static int make_dataset(const struct asked *asked, const struct config *config)
     struct import import = {0};
     const struct import_request request = {config, asked->options.out, &origin, status,
                                            asked->skip_broken};
-    bool complete = read_source(&import, &request);
-    if (complete)
-        write_dataset(&import, &request);
-    else
+    bool complete = read_source(&import, &request) && write_dataset(&import, &request);
+    if (!complete)
         log_info("stopped by %s; run it again to go on", stop_reason());
     status_finish(status, complete ? STATUS_COMPLETE : STATUS_INTERRUPTED,
                   complete ? "" : stop_reason());

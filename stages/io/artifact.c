@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <yaml.h>
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/memory.h"
+#include "base/stop.h"
 #include "base/threads.h"
 #include "io/digest.h"
 #include "io/h5.h"
@@ -31,6 +33,7 @@ struct artifact {
     hid_t file;
     /* While it is written: */
     char *temporary; /* NULL when it is read */
+    bool keeps;      /* it is not removed when something fails: others made it */
     int descriptor;  /* of `temporary`; holds the lock that says it is being written */
     struct line *lines;
     size_t n_lines, lines_capacity;
@@ -65,7 +68,7 @@ _Noreturn static void fail(struct artifact *artifact, const char *error,
     if (vasprintf(&what, format, arguments) < 0)
         what = memory_text_copy(format);
     va_end(arguments);
-    if (artifact->temporary &&
+    if (artifact->temporary && !artifact->keeps &&
         (truncate(artifact->temporary, 0) == 0 || errno != ENOENT))
         unlink(artifact->temporary);
     die("'%s': %s: %s", artifact->path, what, error);
@@ -190,9 +193,10 @@ static char *digest_line(const struct h5_array *array, const void *data)
 }
 
 /* The same for an array that is in one piece in the file, at `place`: it may be more
- * than memory holds. Returns why not, or NULL. */
+ * than memory holds, and take minutes (*stopped: told to stop meanwhile; NULL: goes
+ * on). Returns why not, or NULL. */
 static char *digest_placed(const char *path, size_t place, const struct h5_array *array,
-                           char **line)
+                           bool *stopped, char **line)
 {
     enum { PIECE = 1 << 20 };
     char text[DIGEST_SIZE], shape[H5_SHAPE_SIZE], *error = NULL;
@@ -202,7 +206,7 @@ static char *digest_placed(const char *path, size_t place, const struct h5_array
         return memory_text_copy(strerror(errno));
     unsigned char *piece = memory_zeroed(PIECE, 1);
     struct digest *digest = digest_create();
-    while (!error && place < end) {
+    while (!error && place < end && !(stopped && (*stopped = stop_requested()))) {
         size_t wanted = end - place < PIECE ? end - place : PIECE;
         ssize_t n = pread(descriptor, piece, wanted, (off_t)place);
         if (n < 0 && errno == EINTR)
@@ -261,7 +265,7 @@ size_t artifact_reserve(const char *file, const char *name, size_t n, const char
 }
 
 /* Adds the lines of the arrays that are there already. */
-static char *add_placed_lines(struct artifact *artifact)
+static char *add_placed_lines(struct artifact *artifact, bool *stopped)
 {
     char **names, *line = NULL;
     size_t n;
@@ -273,7 +277,7 @@ static char *add_placed_lines(struct artifact *artifact)
         if (!error)
             error = h5_place(artifact->file, names[i], &place);
         if (!error)
-            error = digest_placed(artifact->temporary, place, &array, &line);
+            error = digest_placed(artifact->temporary, place, &array, stopped, &line);
         if (!error)
             add_line(artifact, names[i], line);
     }
@@ -285,22 +289,70 @@ struct artifact *artifact_create_from(const char *file, const char *path,
                                       const struct artifact_origin *origin)
 {
     struct artifact *artifact = memory_zeroed(1, sizeof(*artifact));
+    bool stopped = stop_requested();
     artifact->path = memory_text_copy(path);
+    artifact->temporary = memory_text_copy(file);
+    artifact->keeps = true;
     temporary_remove_stale(path);
-    char *temporary = temporary_path(path);
-    if (rename(file, temporary) != 0)
-        die("cannot rename '%s' to '%s': %s", file, temporary, strerror(errno));
-    artifact->temporary = temporary;
-    char *error = h5_open_to_add(temporary, &artifact->file);
+    char *error = h5_open_to_add(file, &artifact->file);
     if (error)
-        fail(artifact, error, "cannot open '%s'", temporary);
-    artifact->descriptor = temporary_lock(temporary);
+        fail(artifact, error, "cannot open '%s'", file);
+    artifact->descriptor = temporary_lock(file);
     if (artifact->descriptor < 0)
-        fail(artifact, strerror(errno), "cannot open '%s'", temporary);
-    if ((error = add_placed_lines(artifact)))
-        fail(artifact, error, "cannot read '%s'", temporary);
+        fail(artifact, strerror(errno), "cannot open '%s'", file);
+    if ((error = add_placed_lines(artifact, &stopped)))
+        fail(artifact, error, "cannot read '%s'", file);
+    if (stopped) {
+        artifact_abandon(artifact);
+        return NULL;
+    }
     write_origin(artifact, origin);
     return artifact;
+}
+
+/* Copies bytes [from, end) of one file to their place in another. */
+static bool copy_range(int in, int out, size_t from, size_t end)
+{
+    char piece[4096];
+    while (from < end) {
+        size_t wanted = end - from < sizeof(piece) ? end - from : sizeof(piece);
+        ssize_t n = pread(in, piece, wanted, (off_t)from);
+        if (n > 0)
+            n = pwrite(out, piece, (size_t)n, (off_t)from);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        from += (size_t)n;
+    }
+    return true;
+}
+
+/* Gives `file` all that `fresh` has but its array [place, end). */
+static void copy_around(const char *fresh, const char *file, size_t place, size_t end)
+{
+    struct stat status;
+    int in = open(fresh, O_RDONLY | O_CLOEXEC), out = open(file, O_WRONLY | O_CLOEXEC);
+    bool good = in >= 0 && out >= 0 && fstat(in, &status) == 0 &&
+                copy_range(in, out, 0, place) &&
+                copy_range(in, out, end, (size_t)status.st_size) &&
+                ftruncate(out, status.st_size) == 0;
+    if (!good)
+        die("cannot write '%s': %s", file, strerror(errno));
+    close(in);
+    close(out);
+}
+
+bool artifact_reserve_again(const char *file, const char *name, size_t n, size_t place,
+                            const char *units, const char *description)
+{
+    char *fresh = temporary_path(file);
+    bool same = artifact_reserve(fresh, name, n, units, description) == place;
+    if (same)
+        copy_around(fresh, file, place, place + n);
+    unlink(fresh);
+    free(fresh);
+    return same;
 }
 
 void artifact_write(struct artifact *artifact, const char *name, enum array_type type,
@@ -432,7 +484,8 @@ void artifact_abandon(struct artifact *artifact)
         return;
     /* Nothing that was lost here was wanted. */
     free(h5_close(artifact->file));
-    unlink(artifact->temporary);
+    if (!artifact->keeps)
+        unlink(artifact->temporary);
     artifact_free(artifact);
 }
 
@@ -722,7 +775,7 @@ static char *verify_array(struct artifact *artifact, const char *name)
         (error = h5_place(artifact->file, name, &place)))
         return error;
     if (place) {
-        error = digest_placed(artifact->path, place, &array, &line);
+        error = digest_placed(artifact->path, place, &array, NULL, &line);
     } else if (array.type == ARRAY_TEXT) {
         error = read_texts(artifact->file, name, &array, &texts);
         data = texts;

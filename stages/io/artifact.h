@@ -50,14 +50,25 @@ struct artifact *artifact_create(const char *path,
 /*
  * For more bytes than memory holds. Makes a file of any name with nothing in it but
  * room for a vector of n >= 1 bytes, `name`, and returns where in the file that lies:
- * the caller fills it with pwrite(), in more than one process if it likes.
- * artifact_create_from() makes an artifact of it, whose temporary file it becomes; it
- * reads all of the array once, for the digest. Such an array has no checksum but that.
+ * the caller fills it with pwrite(), in more than one process if it likes. Such an
+ * array has no checksum but the artifact's digest.
  */
 size_t artifact_reserve(const char *file, const char *name, size_t n, const char *units,
                         const char *description);
+/*
+ * Makes an artifact of it: the digest takes one reading of the array; the file keeps
+ * its name until it is committed. Whatever ends that early leaves the array's bytes in
+ * it, in place. Returns NULL when the process was told to stop (stop.h).
+ */
 struct artifact *artifact_create_from(const char *file, const char *path,
                                       const struct artifact_origin *origin);
+/*
+ * Takes everything but the bytes of the array out again: what an end before the commit
+ * has left, whatever its state, can be begun with anew. False, and nothing is changed,
+ * when the array would be elsewhere than at `place` (made by another HDF5).
+ */
+bool artifact_reserve_again(const char *file, const char *name, size_t n, size_t place,
+                            const char *units, const char *description);
 /*
  * Writes an array under "group/name" (groups are made as needed); data is dense,
  * row-major; ARRAY_TEXT data is `const char *const *`. A dimension may be 0.
@@ -83,7 +94,8 @@ void artifact_commit(struct artifact *artifact);
 /* The same, but a file that has the name already is kept as `previous`, once the new
  * one is complete on disk. */
 void artifact_commit_keeping(struct artifact *artifact, const char *previous);
-/* Gives up: closes and removes the temporary file. Frees. NULL is allowed. */
+/* Gives up: closes and removes the temporary file (unless artifact_create_from() has
+ * it). Frees. NULL is allowed. */
 void artifact_abandon(struct artifact *artifact);
 
 /* The path of something that belongs to an artifact: "r/greedy.h5", ".status.yaml" ->

@@ -74,9 +74,10 @@ static bool next_in_folder(struct image_files *files, struct image_file *file)
         if (at->fts_level == 0 || (at->fts_info != FTS_F && at->fts_info != FTS_D))
             continue;
         const char *path = at->fts_path + strlen(files->source);
-        *file =
-            (struct image_file){path + strspn(path, "/"),
-                                (size_t)at->fts_statp->st_size, at->fts_info == FTS_D};
+        const struct timespec *date = &at->fts_statp->st_mtim;
+        *file = (struct image_file){
+            path + strspn(path, "/"), (size_t)at->fts_statp->st_size,
+            (int64_t)date->tv_sec * 1000000000 + date->tv_nsec, at->fts_info == FTS_D};
         return true;
     }
 }
@@ -88,7 +89,7 @@ bool image_files_next(struct image_files *files, struct image_file *file)
         return next_in_folder(files, file);
     if (!tar_next(files->tar, &entry))
         return false;
-    *file = (struct image_file){entry.path, entry.size, entry.folder};
+    *file = (struct image_file){entry.path, entry.size, entry.modified, entry.folder};
     return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct image_files;
 
@@ -17,6 +18,7 @@ void image_files_close(struct image_files *files); /* NULL is allowed */
 struct image_file {
     const char *path; /* within the source; valid until the next call */
     size_t size;
+    int64_t modified; /* nanoseconds from 1970 on */
     bool folder;
 };
 /* The next file or folder; false: there are no more. */

@@ -77,7 +77,8 @@ static void add_image(struct image_list *list, const struct image_file *file,
                                                    .set = set,
                                                    .label = label,
                                                    .size = (int64_t)file->size,
-                                                   .offset = list->bytes};
+                                                   .offset = list->bytes,
+                                                   .modified = file->modified};
     list->bytes += (int64_t)file->size;
     list->image_class[label].count[set]++;
 }

@@ -19,8 +19,10 @@ struct listed_image {
     enum import_set set;
     int label;
     int64_t size, offset; /* offset: of all images before it */
+    int64_t modified;     /* nanoseconds from 1970 on, as the source says */
     size_t rank;
     /* What reading it comes to; not the list's business: */
+    bool read; /* and good */
     int64_t crc32;
     char *broken; /* why, or NULL */
 };

@@ -5,6 +5,7 @@
 
 #include "base/die.h"
 #include "base/memory.h"
+#include "io/part_file.h"
 
 void import_add_class(struct import *import, char *name)
 {
@@ -53,7 +54,7 @@ void import_release(struct import *import)
     free_texts(import->class_name, (size_t)import->n_classes);
     free_texts(import->skipped, (size_t)import->n_skipped);
     free_texts(import->skipped_because, (size_t)import->n_skipped);
-    free(import->reserved);
+    part_file_close(import->part);
     *import = (struct import){0};
 }
 

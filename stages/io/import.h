@@ -34,6 +34,8 @@ struct import_source {
     char digest[DIGEST_SIZE];
 };
 
+struct part_file;
+
 struct import {
     struct image_set set[IMPORT_SETS];
     int n_classes;
@@ -43,8 +45,9 @@ struct import {
     int n_skipped; /* broken images that were left out, and why */
     char **skipped, **skipped_because;
     /* A file made by artifact_reserve(), whose array has the image files; or NULL. */
-    char *reserved;
-    size_t place; /* of the array in it */
+    const char *reserved;
+    size_t place;           /* of the array in it */
+    struct part_file *part; /* which has that file, and keeps others away from it */
 };
 
 /* How it is read. */

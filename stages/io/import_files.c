@@ -32,9 +32,12 @@ struct reading {
 
 /* ---- reading ---- */
 
+/* Images of the list, and their bytes one behind the other. */
 struct batch {
-    size_t first, n;
-    unsigned char *bytes; /* of its images, one behind the other */
+    int n;
+    struct listed_image *image[BATCH_IMAGES];
+    size_t at[BATCH_IMAGES + 1]; /* where each begins, and the next would */
+    unsigned char *bytes;
     size_t capacity;
 };
 
@@ -63,25 +66,21 @@ static const char *decode(const struct reading *reading,
     return NULL;
 }
 
-static void decode_batch(struct reading *reading, const struct batch *batch)
+/* Decodes and keeps the images of the batch, which is empty then. */
+static void finish_batch(struct reading *reading, struct batch *batch)
 {
-    int64_t start = reading->list.image[batch->first].offset;
 #pragma omp parallel for schedule(dynamic, 1)
-    for (size_t i = batch->first; i < batch->first + batch->n; i++) {
-        struct listed_image *image = &reading->list.image[i];
-        const unsigned char *bytes = batch->bytes + (image->offset - start);
+    for (int i = 0; i < batch->n; i++) {
+        struct listed_image *image = batch->image[i];
+        const unsigned char *bytes = batch->bytes + batch->at[i];
         const char *why = decode(reading, image, bytes);
         image->crc32 = (int64_t)crc32_z(0, bytes, (size_t)image->size);
         image->broken = why ? memory_text_copy(why) : NULL;
+        image->read = !why;
     }
-}
-
-static void write_batch(const struct reading *reading, const struct batch *batch)
-{
-    const struct listed_image *first = &reading->list.image[batch->first],
-                              *last = first + batch->n - 1;
-    part_file_write(reading->part, batch->bytes,
-                    (size_t)(last->offset + last->size - first->offset), first->offset);
+    for (int i = 0; reading->part && i < batch->n; i++)
+        part_file_write(reading->part, batch->image[i], batch->bytes + batch->at[i]);
+    batch->n = 0;
 }
 
 static void show(const struct reading *reading, struct progress *progress, size_t done)
@@ -97,94 +96,104 @@ static void show(const struct reading *reading, struct progress *progress, size_
                       progress_rate(progress), progress_eta(progress));
 }
 
-/* Images [*done, n) of the list are read in its order. Returns whether all were. */
-static void finish_batch(struct reading *reading, struct batch *batch, size_t *done)
-{
-    if (batch->n == 0)
-        return;
-    decode_batch(reading, batch);
-    if (reading->part)
-        write_batch(reading, batch);
-    *done = batch->first + batch->n;
-    batch->first = *done;
-    batch->n = 0;
-}
-
 /* Reads an image behind those of the batch. */
-static void add_to_batch(struct reading *reading, struct batch *batch,
-                         struct image_files *files, const struct image_file *file)
+static void add_to_batch(struct batch *batch, struct listed_image *image,
+                         struct image_files *files)
 {
-    const struct listed_image *image = &reading->list.image[batch->first + batch->n];
-    size_t at = (size_t)(image->offset - reading->list.image[batch->first].offset);
-    if (batch->first + batch->n >= reading->list.n || (size_t)image->size != file->size)
-        die("'%s': '%s' has changed since it was listed",
-            reading->request->config->dataset.source, file->path);
-    if (at + file->size > batch->capacity) {
-        batch->capacity = at + file->size + BATCH_BYTES / 4;
+    size_t at = batch->n ? batch->at[batch->n] : 0, end = at + (size_t)image->size;
+    if (end > batch->capacity) {
+        batch->capacity = end + BATCH_BYTES / 4;
         batch->bytes = memory_resized(batch->bytes, batch->capacity, 1);
     }
     image_files_read(files, batch->bytes + at);
-    batch->n++;
+    batch->image[batch->n] = image;
+    batch->at[batch->n++] = at;
+    batch->at[batch->n] = end;
 }
 
-static bool batch_is_full(const struct reading *reading, const struct batch *batch)
+static bool batch_is_full(const struct batch *batch)
 {
-    if (batch->n == 0)
-        return false;
-    const struct listed_image *last = &reading->list.image[batch->first + batch->n - 1];
-    return batch->n == BATCH_IMAGES ||
-           last->offset + last->size - reading->list.image[batch->first].offset >=
-               BATCH_BYTES;
+    return batch->n == BATCH_IMAGES || (batch->n && batch->at[batch->n] >= BATCH_BYTES);
 }
 
-static void keep(const struct reading *reading, size_t done)
+static void keep(const struct reading *reading)
 {
     if (reading->part)
-        part_file_save(reading->part, &reading->list, done);
+        part_file_save(reading->part, &reading->list);
 }
 
-/* From image *done on, in the order of the list. Returns false if told to stop. */
-static bool read_images(struct reading *reading, size_t done)
+static size_t count_read(const struct image_list *list)
 {
-    struct batch batch = {.first = done};
+    size_t n = 0;
+    for (size_t i = 0; i < list->n; i++)
+        n += list->image[i].read;
+    return n;
+}
+
+/* The next file that is image *number of the list, whatever is between; NULL: there is
+ * none. */
+static struct listed_image *next_image(struct reading *reading,
+                                       struct image_files *files, const char *prefix,
+                                       size_t *number)
+{
+    struct image_list *list = &reading->list;
+    for (struct image_file file; image_files_next(files, &file);) {
+        struct listed_image *image = &list->image[*number];
+        if (*number == list->n || file.folder ||
+            strcmp(image->path + strlen(prefix), file.path) != 0)
+            continue;
+        if ((size_t)image->size != file.size || image->modified != file.modified)
+            die("'%s': '%s' has changed since it was listed",
+                reading->request->config->dataset.source, file.path);
+        ++*number;
+        return image;
+    }
+    return NULL;
+}
+
+/* A batch is at hand: decodes it, says so, and keeps what there is now and then. */
+static void advance(struct reading *reading, struct batch *batch,
+                    struct progress *progress, size_t *done, double *saved)
+{
+    *done += (size_t)batch->n;
+    finish_batch(reading, batch);
+    show(reading, progress, *done);
+    if (clock_seconds() - *saved < checkpoint_seconds || stop_requested())
+        return;
+    keep(reading);
+    *saved = clock_seconds();
+}
+
+/* Those that were not read before, in the order of the list. Returns false if told to
+ * stop. */
+static bool read_images(struct reading *reading)
+{
+    struct image_list *list = &reading->list;
+    struct batch batch = {.n = 0};
     struct progress progress;
     double saved = clock_seconds();
-    size_t number = 0, n = reading->list.n;
-    progress_start(&progress, "images", (long)done, (long)reading->list.n);
-    for (int r = 0; r < reading->list.n_roots && !stop_requested(); r++) {
-        struct image_files *files = image_files_open(reading->list.root[r].path);
-        for (struct image_file file; image_files_next(files, &file);) {
-            const struct listed_image *next = &reading->list.image[number];
-            if (number >= n || file.folder ||
-                strcmp(next->path + strlen(reading->list.root[r].prefix), file.path) !=
-                    0)
-                continue;
-            if (number++ < done)
-                continue;
-            add_to_batch(reading, &batch, files, &file);
-            if (!batch_is_full(reading, &batch))
-                continue;
-            finish_batch(reading, &batch, &done);
-            show(reading, &progress, done);
-            if (stop_requested())
-                break;
-            if (clock_seconds() - saved >= checkpoint_seconds) {
-                keep(reading, done);
-                saved = clock_seconds();
-            }
+    size_t number = 0, done = count_read(list);
+    progress_start(&progress, "images", (long)done, (long)list->n);
+    for (int r = 0; r < list->n_roots && !stop_requested(); r++) {
+        struct image_files *files = image_files_open(list->root[r].path);
+        struct listed_image *image;
+        while (!stop_requested() &&
+               (image = next_image(reading, files, list->root[r].prefix, &number))) {
+            if (!image->read)
+                add_to_batch(&batch, image, files);
+            if (batch_is_full(&batch))
+                advance(reading, &batch, &progress, &done, &saved);
         }
         image_files_close(files);
     }
-    finish_batch(reading, &batch, &done);
+    advance(reading, &batch, &progress, &done, &saved);
     free(batch.bytes);
-    bool complete = done == reading->list.n;
-    if (!complete && !stop_requested())
+    if (number < list->n && !stop_requested())
         die("'%s': '%s' is not there any more",
-            reading->request->config->dataset.source, reading->list.image[done].path);
-    keep(reading, done);
-    show(reading, &progress, done);
+            reading->request->config->dataset.source, list->image[number].path);
+    keep(reading);
     progress_finish(&progress, NULL);
-    return complete;
+    return !stop_requested();
 }
 
 /* ---- what it comes to ---- */
@@ -296,8 +305,10 @@ static void take_all(struct reading *reading)
     for (int k = 0; k < reading->list.n_classes; k++)
         import_add_class(import, memory_text_copy(reading->list.image_class[k].name));
     if (reading->part) {
-        import->reserved = memory_text_copy(part_file_path(reading->part));
+        import->reserved = part_file_path(reading->part);
         import->place = part_file_place(reading->part);
+        import->part = reading->part;
+        reading->part = NULL;
     }
     free(sorted);
 }
@@ -333,13 +344,12 @@ static void make_decoders(struct reading *reading)
 bool import_files(struct import *import, const struct import_request *request)
 {
     struct reading reading = {.import = import, .request = request};
-    size_t done = 0;
     make_decoders(&reading);
     image_list_read(&reading.list, request->config);
     if (!wants_pixels(&reading))
-        reading.part = part_file_open(request, &reading.list, &done);
+        reading.part = part_file_open(request, &reading.list);
     reserve_sets(&reading);
-    bool complete = read_images(&reading, done);
+    bool complete = read_images(&reading);
     if (complete) {
         refuse_broken(&reading);
         take_all(&reading);

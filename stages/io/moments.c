@@ -11,6 +11,7 @@
 #include "base/die.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "base/stop.h"
 #include "io/dataset.h"
 #include "io/decode.h"
 
@@ -121,6 +122,8 @@ static void of_files(const struct import *import, const struct image_set *set,
                               .image = memory_zeroed(size, sizeof(float))};
 #pragma omp for schedule(dynamic, 1)
         for (int i = 0; i < n; i++) {
+            if (stop_requested())
+                continue;
             read_file(import, set, index[i], descriptor, &bench);
             add_image(set, index[i], input, &bench, &sums[i]);
         }
@@ -162,7 +165,7 @@ struct moments moments_of(const struct import *import, const struct image_set *s
                  config, &moments);
         free(some);
     }
-    for (size_t c = 0; c < channels; c++)
+    for (size_t c = 0; c < channels && !stop_requested(); c++)
         if (moments.deviation[c] == 0)
             die("'%s': all pixels of channel %zu have the same value, expected images",
                 set->images, c);

@@ -18,7 +18,7 @@ struct moments {
 /*
  * Of the images `index` [n]: all their pixels; of image files, their middle as it is
  * judged (dataset.h). Dies when a channel has one value only. The same bits with any
- * number of threads.
+ * number of threads. Told to stop (stop.h), it returns early, with moments of nothing.
  */
 struct moments moments_of(const struct import *import, const struct image_set *set,
                           const int *index, int n, const struct config *config);

@@ -12,13 +12,14 @@
 #include "base/memory.h"
 #include "io/checkpoint.h"
 #include "io/encoded.h"
+#include "io/temporary.h"
 
 struct part_file {
     char *path;
-    const char *source;
+    const char *source, *out;
     struct checkpoint *checkpoint;
-    int descriptor;
-    size_t place; /* of the images in the file */
+    int descriptor; /* holds the lock */
+    size_t place;   /* of the images in the file */
 };
 
 const char *part_file_path(const struct part_file *part)
@@ -31,11 +32,11 @@ size_t part_file_place(const struct part_file *part)
     return part->place;
 }
 
-void part_file_write(struct part_file *part, const unsigned char *bytes, size_t n,
-                     int64_t offset)
+void part_file_write(struct part_file *part, const struct listed_image *image,
+                     const unsigned char *bytes)
 {
-    off_t at = (off_t)part->place + offset;
-    for (size_t done = 0; done < n;) {
+    off_t at = (off_t)part->place + image->offset;
+    for (size_t n = (size_t)image->size, done = 0; done < n;) {
         ssize_t written =
             pwrite(part->descriptor, bytes + done, n - done, at + (off_t)done);
         if (written < 0 && errno == EINTR)
@@ -45,6 +46,11 @@ void part_file_write(struct part_file *part, const unsigned char *bytes, size_t 
         done += (size_t)written;
     }
 }
+
+/* ---- the checkpoint ---- */
+
+/* No image has this date: it is to be read. */
+static const int64_t unread = INT64_MIN;
 
 /* Whether the source is what it was. */
 static void digest_listing(const struct image_list *list, char text[DIGEST_SIZE])
@@ -59,137 +65,207 @@ static void digest_listing(const struct image_list *list, char text[DIGEST_SIZE]
     digest_finish(digest, text);
 }
 
-void part_file_save(struct part_file *part, const struct image_list *list, size_t done)
+/* As large in the beginning as in the end: what finds no room finds none at once. */
+static void save(struct part_file *part, const struct image_list *list)
 {
-    /* The record must not be on disk before what it speaks of. */
-    if (fdatasync(part->descriptor) != 0)
-        die("cannot flush '%s' to disk: %s", part->path, strerror(errno));
     char listing[DIGEST_SIZE];
-    int64_t *crc32 = memory_zeroed(done, sizeof(*crc32)),
-            *broken = memory_zeroed(done, sizeof(*broken));
-    const char **why = memory_zeroed(done, sizeof(*why));
-    size_t n_broken = 0;
+    int64_t *crc32 = memory_zeroed(list->n, sizeof(*crc32)),
+            *modified = memory_zeroed(list->n, sizeof(*modified));
     digest_listing(list, listing);
-    for (size_t i = 0; i < done; i++) {
+    for (size_t i = 0; i < list->n; i++) {
         crc32[i] = list->image[i].crc32;
-        if (!list->image[i].broken)
-            continue;
-        broken[n_broken] = (int64_t)i;
-        why[n_broken++] = list->image[i].broken;
+        modified[i] = list->image[i].read ? list->image[i].modified : unread;
     }
     struct artifact *half = checkpoint_begin(part->checkpoint);
     artifact_write_text(half, "listing", listing, "digest of the names and sizes");
     artifact_write_i64(half, "place", (int64_t)part->place, "byte",
                        "where the images begin in the file of which they are part");
-    artifact_write_vector(half, "crc32", ARRAY_I64, done, crc32, "1",
-                          "CRC-32 of the images that were read");
-    artifact_write_vector(half, "broken", ARRAY_I64, n_broken, broken, "1",
-                          "numbers of those that are broken");
-    artifact_write_vector(half, "why", ARRAY_TEXT, n_broken, why, "text",
-                          "why they are");
+    artifact_write_vector(half, "crc32", ARRAY_I64, list->n, crc32, "1",
+                          "CRC-32 of each image that was read");
+    artifact_write_vector(half, "modified", ARRAY_I64, list->n, modified, "ns",
+                          "date of each image that was read, from 1970 on; the least "
+                          "number: it is still to be read, or was broken");
     checkpoint_commit(part->checkpoint, half);
     free(crc32);
-    free(broken);
-    free(why);
+    free(modified);
 }
 
-/* What an earlier call did, of these same images; returns how many they are. */
-static size_t load_progress(struct part_file *part, struct image_list *list,
-                            struct artifact *half)
+void part_file_save(struct part_file *part, const struct image_list *list)
+{
+    /* The record must not be on disk before what it speaks of. */
+    if (fdatasync(part->descriptor) != 0)
+        die("cannot flush '%s' to disk: %s", part->path, strerror(errno));
+    save(part, list);
+}
+
+static void check_listing(const struct part_file *part, const struct image_list *list,
+                          struct artifact *half)
 {
     char listing[DIGEST_SIZE];
-    size_t done[ARTIFACT_RANK_MAX], n_broken;
     char *was = artifact_read_text(half, "listing");
     digest_listing(list, listing);
     if (!was || strcmp(was, listing) != 0)
         die("'%s' is not what it was when '%s' was begun\n"
             "remove '%s' to start again, or restore what was there",
             part->source, part->path, artifact_path(half));
-    part->place = (size_t)artifact_read_i64(half, "place");
-    artifact_shape(half, "crc32", done);
-    int64_t *crc32 = memory_zeroed(done[0], sizeof(*crc32));
-    artifact_read(half, "crc32", ARRAY_I64, 1, done, crc32);
-    for (size_t i = 0; i < done[0]; i++)
-        list->image[i].crc32 = crc32[i];
-    char **why = artifact_read_texts(half, "why", &n_broken);
-    int64_t *broken = memory_zeroed(n_broken, sizeof(*broken));
-    artifact_read(half, "broken", ARRAY_I64, 1, &n_broken, broken);
-    for (size_t i = 0; i < n_broken; i++)
-        list->image[broken[i]].broken = memory_text_copy(why[i]);
-    free(crc32);
-    free(broken);
-    free(why);
     free(was);
-    return done[0];
 }
 
-/* Room for all of it now: a disk that is too small is found in the beginning. */
-static void reserve(struct part_file *part, const struct image_list *list)
+/* Marks what an earlier call has read of these same images; returns how many they
+ * are. */
+static size_t mark_read(struct image_list *list, struct artifact *half)
 {
-    size_t bytes = list->bytes > 0 ? (size_t)list->bytes : 1;
-    part->place = artifact_reserve(part->path, ENCODED_ARRAY, bytes, "byte",
-                                   "image files, one behind the other");
-    int file = open(part->path, O_RDWR | O_CLOEXEC);
-    if (file < 0)
-        die("cannot open '%s': %s", part->path, strerror(errno));
-    if (fallocate(file, 0, (off_t)part->place, list->bytes) != 0 && errno == ENOSPC) {
-        unlink(part->path);
-        die("'%s': there is no room for the %.1f GB of its images", part->path,
-            (double)list->bytes / 1e9);
+    size_t n = 0;
+    int64_t *crc32 = memory_zeroed(list->n, sizeof(*crc32)),
+            *modified = memory_zeroed(list->n, sizeof(*modified));
+    artifact_read(half, "crc32", ARRAY_I64, 1, &list->n, crc32);
+    artifact_read(half, "modified", ARRAY_I64, 1, &list->n, modified);
+    for (size_t i = 0; i < list->n; i++) {
+        struct listed_image *image = &list->image[i];
+        image->read = modified[i] == image->modified;
+        image->crc32 = crc32[i];
+        n += image->read;
     }
-    close(file);
+    free(crc32);
+    free(modified);
+    return n;
 }
 
-static void lock(const struct part_file *part, int descriptor)
+/* ---- beginning, and going on ---- */
+
+static const char units[] = "byte", description[] = "image files, one behind the other";
+
+/* What HDF5 makes an array of; it has to have something in it. */
+static size_t array_bytes(const struct image_list *list)
 {
-    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        die("'%s' is being written by another process", part->path);
+    return list->bytes > 0 ? (size_t)list->bytes : 1;
 }
 
-static void check_not_in_use(const struct part_file *part)
+static int open_to_write(const char *path)
 {
-    int descriptor = open(part->path, O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0)
-        return;
-    lock(part, descriptor);
-    close(descriptor);
+    int descriptor = open(path, O_RDWR | O_CLOEXEC);
+    if (descriptor < 0 && errno != ENOENT)
+        die("cannot open '%s': %s", path, strerror(errno));
+    return descriptor;
 }
 
-/* How many images of the list are in the file already. */
-static size_t images_begun(struct part_file *part, struct image_list *list)
+_Noreturn static void refuse_second(const struct part_file *part)
+{
+    die("'%s' is being written by another process", part->path);
+}
+
+/* Opens what was begun, with its lock; -1: there is nothing. */
+static int open_locked(const struct part_file *part)
+{
+    for (;;) {
+        struct stat held, named;
+        int descriptor = open_to_write(part->path);
+        if (descriptor < 0)
+            return -1;
+        if (flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+            refuse_second(part);
+        if (fstat(descriptor, &held) == 0 && stat(part->path, &named) == 0 &&
+            held.st_dev == named.st_dev && held.st_ino == named.st_ino)
+            return descriptor;
+        /* Whoever had it has replaced it, or made the dataset of it. */
+        close(descriptor);
+    }
+}
+
+/* Whether the file that was begun can be gone on with, which it then is. */
+static bool go_on(struct part_file *part, struct image_list *list)
 {
     struct stat status;
-    struct artifact *half = checkpoint_load(part->checkpoint);
-    size_t done = half ? load_progress(part, list, half) : 0;
+    /* Without the file there is no lock, and the checkpoint is another's, or worthless.
+     */
+    struct artifact *half =
+        part->descriptor < 0 ? NULL : checkpoint_load(part->checkpoint);
+    if (!half)
+        return false;
+    check_listing(part, list, half);
+    part->place = (size_t)artifact_read_i64(half, "place");
+    bool good = fstat(part->descriptor, &status) == 0 &&
+                status.st_size >= (off_t)part->place + list->bytes &&
+                artifact_reserve_again(part->path, ENCODED_ARRAY, array_bytes(list),
+                                       part->place, units, description);
+    if (good)
+        log_info("goes on after %zu of %zu images", mark_read(list, half), list->n);
+    else
+        log_warning("'%s' is not as it was left: starting again", part->path);
     artifact_close(half);
-    if (done == 0 || (stat(part->path, &status) == 0 &&
-                      status.st_size >= (off_t)part->place + list->bytes))
-        return done;
-    log_warning("'%s' is not there as it was: starting again", part->path);
-    for (size_t i = 0; i < done; i++) {
-        free(list->image[i].broken);
-        list->image[i].broken = NULL;
+    return good;
+}
+
+/* A file that has its name and no checkpoint yet: useless when the process ends. */
+static const char *useless;
+
+static void remove_useless(void)
+{
+    if (useless)
+        unlink(useless);
+}
+
+static void make_room(const struct part_file *part, const struct image_list *list)
+{
+    if (fallocate(part->descriptor, 0, (off_t)part->place, list->bytes) == 0 ||
+        (errno != ENOSPC && errno != EFBIG))
+        return;
+    checkpoint_remove(part->checkpoint);
+    die("'%s': there is no room for the %.1f GB of its images", part->path,
+        (double)list->bytes / 1e9);
+}
+
+/* Gives a new file, which is locked, its name: that of the old one, which is locked,
+ * too, or none that anybody else has given away meanwhile. */
+static void publish(const struct part_file *part, const char *temporary)
+{
+    bool linked = part->descriptor < 0 && link(temporary, part->path) == 0;
+    if (part->descriptor < 0 && !linked && errno == EEXIST) {
+        unlink(temporary);
+        refuse_second(part);
     }
-    return 0;
+    /* (Or the file system has no links.) */
+    if (!linked && rename(temporary, part->path) != 0)
+        die("cannot rename '%s' to '%s': %s", temporary, part->path, strerror(errno));
+    if (linked)
+        unlink(temporary);
+}
+
+static void begin(struct part_file *part, const struct image_list *list)
+{
+    static bool removes;
+    char *temporary = temporary_path(part->path);
+    temporary_remove_stale(part->path);
+    temporary_remove_stale(part->out);
+    part->place = artifact_reserve(temporary, ENCODED_ARRAY, array_bytes(list), units,
+                                   description);
+    int descriptor = open_to_write(temporary);
+    (void)flock(descriptor, LOCK_EX | LOCK_NB);
+    publish(part, temporary);
+    if (part->descriptor >= 0)
+        close(part->descriptor);
+    part->descriptor = descriptor;
+    free(temporary);
+    useless = part->path;
+    if (!removes && atexit(remove_useless) != 0)
+        die("no memory for an exit handler");
+    removes = true;
+    save(part, list);
+    make_room(part, list);
+    useless = NULL;
 }
 
 struct part_file *part_file_open(const struct import_request *request,
-                                 struct image_list *list, size_t *done)
+                                 struct image_list *list)
 {
     struct part_file *part = memory_zeroed(1, sizeof(*part));
     part->source = request->config->dataset.source;
+    part->out = request->out;
     part->checkpoint = checkpoint_create(request->out, request->origin);
     part->path = artifact_sibling(request->out, ".part.h5");
-    check_not_in_use(part);
-    *done = images_begun(part, list);
-    if (*done == 0)
-        reserve(part, list);
-    else
-        log_info("goes on after %zu of %zu images", *done, list->n);
-    part->descriptor = open(part->path, O_RDWR | O_CLOEXEC);
-    if (part->descriptor < 0)
-        die("cannot open '%s': %s", part->path, strerror(errno));
-    lock(part, part->descriptor);
+    part->descriptor = open_locked(part);
+    if (!go_on(part, list))
+        begin(part, list);
     return part;
 }
 
@@ -203,9 +279,7 @@ void part_file_close(struct part_file *part)
     free(part);
 }
 
-void part_file_forget(const struct import_request *request)
+void part_file_forget(struct part_file *part)
 {
-    struct checkpoint *checkpoint = checkpoint_create(request->out, request->origin);
-    checkpoint_remove(checkpoint);
-    checkpoint_free(checkpoint);
+    checkpoint_remove(part->checkpoint);
 }

@@ -143,6 +143,8 @@ bool tar_next(struct tar *tar, struct tar_entry *result)
     *result = (struct tar_entry){
         .path = tar->last,
         .size = tar->size,
+        .modified = (int64_t)archive_entry_mtime(entry) * 1000000000 +
+                    archive_entry_mtime_nsec(entry),
         .folder = archive_entry_filetype(entry) == AE_IFDIR,
     };
     return true;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct tar;
 
@@ -18,6 +19,7 @@ void tar_close(struct tar *tar);
 struct tar_entry {
     const char *path; /* without a leading "./"; valid until the next call */
     size_t size;
+    int64_t modified; /* nanoseconds from 1970 on */
     bool folder;
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/die.h"
 #include "base/rng.h"
+#include "base/stop.h"
 #include "io/artifact.h"
 #include "io/h5.h"
 #include "unit/child.h"
@@ -666,6 +667,53 @@ static void an_array_may_be_filled_in_place(void **state)
     free(back);
 }
 
+enum { PLACED = 3000 };
+
+static int is_killed_while_it_closes(const void *argument)
+{
+    struct artifact *artifact =
+        artifact_create_from(argument, scratch_path("killed.h5"), &origin);
+    unsigned char *more = calloc(1 << 22, 1);
+    artifact_write_i64(artifact, "step", 7, "steps", "a step");
+    artifact_write_vector(artifact, "more", ARRAY_U8, 1 << 22, more, "byte", "bytes");
+    raise(SIGKILL);
+    return 0;
+}
+
+static int is_told_to_stop(const void *argument)
+{
+    stop_request("test");
+    return artifact_create_from(argument, scratch_path("killed.h5"), &origin) ? 1 : 75;
+}
+
+static void what_a_kill_left_of_a_filled_file_is_begun_with_anew(void **state)
+{
+    (void)state;
+    size_t size, size_again;
+    const char *part = scratch_path("killed.part.h5");
+    size_t place = artifact_reserve(part, "big", PLACED, "byte", "bytes");
+    for (size_t i = 0; i < PLACED; i += 7)
+        scratch_write_at(part, place + i, (unsigned char)i);
+    unsigned char *before = scratch_read(part, &size);
+
+    assert_int_equal(child_run(is_told_to_stop, part).code, 75);
+    assert_int_equal(child_run(is_killed_while_it_closes, part).signal, SIGKILL);
+    assert_false(scratch_exists(scratch_path("killed.h5")));
+    assert_false(
+        artifact_reserve_again(part, "big", PLACED, place + 1, "byte", "bytes"));
+    assert_true(artifact_reserve_again(part, "big", PLACED, place, "byte", "bytes"));
+    unsigned char *after = scratch_read(part, &size_again);
+    assert_int_equal(size_again, size);
+    assert_memory_equal(after + place, before + place, PLACED);
+    free(before);
+    free(after);
+
+    struct artifact *artifact =
+        artifact_create_from(part, scratch_path("killed.h5"), &origin);
+    artifact_commit(artifact);
+    assert_null(artifact_verify(scratch_path("killed.h5")));
+}
+
 /* Each checksum is right, but these are not the arrays that the digest was made of. */
 static void other_arrays_than_the_recorded_ones_are_found(void **state)
 {
@@ -785,6 +833,7 @@ int main(void)
         cmocka_unit_test(a_flipped_bit_in_an_array_is_found_and_the_array_named),
         cmocka_unit_test(a_flipped_bit_in_a_scalar_is_found_by_who_reads_it),
         cmocka_unit_test(an_array_may_be_filled_in_place),
+        cmocka_unit_test(what_a_kill_left_of_a_filled_file_is_begun_with_anew),
         cmocka_unit_test(other_arrays_than_the_recorded_ones_are_found),
         cmocka_unit_test(a_truncated_file_says_how_long_it_should_be),
         cmocka_unit_test(no_flipped_byte_goes_unnoticed_or_crashes),

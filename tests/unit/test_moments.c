@@ -73,7 +73,7 @@ static void of_files_their_pictures_count(void **state)
     fclose(out);
     int64_t offset[] = {0, (int64_t)file[0].n};
     int32_t size[] = {(int32_t)file[0].n, (int32_t)file[1].n};
-    struct import import = {.reserved = (char *)(uintptr_t)path, .place = 10};
+    struct import import = {.reserved = path, .place = 10};
     struct image_set set = {
         .images = names[0], .n = 2, .file = names, .offset = offset, .size = size};
     double first[3] = {0};
