@@ -257,20 +257,18 @@ $(call artifact,$(filter-out $(ablated),$(STAGES))): $(OUT)/%.h5: $(SETTINGS)/%.
 	$(launch) $(call command,$*,$^) $(options) $(threads)
 
 # One launch for Table 4's trainings, which differ only in their settings, with a line
-# for each.
+# for each. (slurm/run looks for that line and the launcher's in what a dry run prints.)
 $(call artifact,$(ablated)) &: $(ablated:%=$(SETTINGS)/%.yaml)
-	@printf '%s\n' $(foreach s,$(ablated),$(call quote,$(call command,$s,$^) $(threads))) \
-		>$(OUT)/ablation/ablation
-	$(launcher) --members=$(OUT)/ablation/ablation
+	@printf '%s\n' $(foreach s,$(ablated),$(call quote,$(call command,$s,$^) $(threads))) >$(SETTINGS)/ablation/ablation
+	$(launcher) --members=$(SETTINGS)/ablation/ablation
 
 # The shards of rankcorr: one launch, with a line for each.
 shard = $(BUILD)/rankcorr --config=$(OUT)/$1.yaml --data=$(DATA) $(ranked:%=--in=%) $(latency:%=--in=%) \
 	--out=$(OUT)/$1.h5 --shard=$(subst of,/,$(notdir $1)) $(threads)
 ifneq ($(shards),)
 $(call artifact,$(shards)) &: $(shards:%=$(SETTINGS)/%.yaml) $(ranked) $(latency) $(DATA) $(truth) | $(BUILD)/rankcorr
-	@printf '%s\n' $(foreach s,$(shards),$(call quote,$(call shard,$s))) \
-		>$(OUT)/rankcorr/shards
-	$(launcher) --members=$(OUT)/rankcorr/shards
+	@printf '%s\n' $(foreach s,$(shards),$(call quote,$(call shard,$s))) >$(SETTINGS)/rankcorr/shards
+	$(launcher) --members=$(SETTINGS)/rankcorr/shards
 endif
 
 # Artifacts are renamed when they are complete, so an interrupt has nothing to remove;

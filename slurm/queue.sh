@@ -6,6 +6,7 @@
 #   arguments settings.yaml local ...   what runs, copied when it was submitted
 #   name, id    the job's name (in an array, and the index) and number (1235, or 1235_3)
 #   options     sbatch's options, one a line
+#   moved       there when it has moved the artifact's old generation to NAME.old.h5
 #   attempts    how far it was at its last start, and how many starts brought it no further
 #   cancelled   there when a person has cancelled it
 #   ended       exit code and a message, when the job's end is known
@@ -66,8 +67,7 @@ queue_line() {
     queue_place=$(queue_folder "$1")
     queue_id=$(cat "$queue_place/id" 2>/dev/null)
     # Killed between sbatch and the note of its number: the name tells.
-    queue_name=''
-    [ -n "$queue_id" ] || queue_name=$(cat "$queue_place/name" 2>/dev/null || queue_job_name "$1")
+    queue_name=$(cat "$queue_place/name" 2>/dev/null || queue_job_name "$1")
     queue_over=''
     [ ! -e "$queue_place/ended" ] || queue_over=yes
     printf '%s\n' "$queue" | awk -F'|' -v id="$queue_id" -v name="$queue_name" -v over="$queue_over" '
@@ -80,7 +80,8 @@ queue_line() {
             index_found = $1
             sub(/^[0-9]*/, "", index_found)
         }
-        id != "" && $1 == id || id == "" && $6 == name && index_found == index_wanted {
+        # A number alone may be that of a stranger: they begin anew with the controller.
+        $6 == name && (id != "" ? $1 == id : index_found == index_wanted) {
             print
             found = 1
             exit
@@ -111,4 +112,23 @@ queue_submissions() {
 }
 queue_place() {
     echo "${1%/jobs/*}/${1##*/}"
+}
+# queue_new_job NAME BEFORE: the number of a job of that name that $queue has, and had not
+# when it was BEFORE; empty if there is none.
+queue_new_job() {
+    printf '%s\n\n%s\n' "$2" "$queue" | awk -F'|' -v name="$1" '
+        $0 == "" { now = 1 }
+        { sub(/_.*/, "", $1) }
+        !now { old[$1] }
+        now && $6 == name && $2 != "COMPLETING" && !($1 in old) {
+            print $1
+            exit
+        }'
+}
+# queue_move_back PLACE: what its submission has moved aside, if it is not made anew
+queue_move_back() {
+    queue_place=$(queue_folder "$1")
+    [ -e "$queue_place/moved" ] || return 0
+    [ ! -e "$1.old.h5" ] || [ -e "$1.h5" ] || mv "$1.old.h5" "$1.h5"
+    rm -f "$queue_place/moved"
 }

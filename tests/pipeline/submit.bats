@@ -115,6 +115,85 @@ queue_state() { sed -i "s/^$1|[A-Z]*|/$1|$2|/" "$STUB/queue"; }
     [ "$(submitted)" = 1 ]
 }
 
+# with_sbatch COMMAND: after sbatch has done what the stub does.
+with_sbatch() {
+    printf '#!/bin/sh\ntests/slurm/stub/sbatch "$@"\ncode=$?\n%s\nexit $code\n' "$1" >"$BATS_TEST_TMPDIR/bin/sbatch"
+    chmod +x "$BATS_TEST_TMPDIR/bin/sbatch"
+    PATH=$BATS_TEST_TMPDIR/bin:$PATH
+}
+
+@test "the answer is lost and the queue is silent: the job finds what it was submitted with" {
+    echo old >"$run/warmup.h5"
+    touch -d '-1 hour' "$run/warmup.h5"
+    echo sbatch >"$STUB/lose"
+    with_sbatch 'echo squeue >"$STUB/fail"'
+    run submit warmup
+    [ "$status" = 1 ]
+    [[ $output == "warmup: may have been submitted, for Slurm did not say ("*"Socket timed out"*"type it again later"* ]]
+    rm "$STUB/fail" "$STUB/lose"
+    run submit warmup
+    [ "$output" = "warmup: already queued as 101 (pending)" ]
+    # It never came to anything: the next one moves nothing, and puts back what the first did.
+    : >"$STUB/queue"
+    rm "$BATS_TEST_TMPDIR/bin/sbatch"
+    submit warmup
+    slurm/cancel --results="$BATS_TEST_TMPDIR/results" --run=r
+    [ "$(cat "$run/warmup.h5")" = old ]
+}
+
+@test "an sbatch that hangs is given up; whether it was heard nobody knows" {
+    with_sbatch 'exec sleep 60'
+    GREEDYNAS_SLURM_SECONDS=1 run timeout 30 slurm/submit --run="$run" --because=test -- $(stage warmup)
+    [ "$status" = 0 ] # it had said its number
+    [[ $output == "warmup: submitted as 101 "* ]]
+    echo sbatch >"$STUB/hang"
+    GREEDYNAS_SLURM_SECONDS=1 run timeout 30 slurm/submit --run="$run" --because=test -- $(stage greedy)
+    [ "$status" = 1 ]
+    [[ $output == "greedy: may have been submitted, for Slurm did not say (no answer in 2 seconds); "* ]]
+    run status
+    [[ $output == *"  greedy  lost "*"whether it was submitted is not known; type it again"* ]]
+}
+
+@test "refused, while the job before is just ending: it is said, and nothing is queued" {
+    submit warmup
+    queue_state 101 COMPLETING
+    echo '1 failed: loss is nan' >"$run/jobs/warmup/ended"
+    echo sbatch >"$STUB/fail"
+    run submit warmup
+    [ "$status" = 1 ]
+    [[ $output == "warmup: sbatch did not take it: "* ]]
+}
+
+@test "a job of our number and another name is a stranger's: neither waited for nor cancelled" {
+    submit warmup
+    sed -i 's/^\(101|.*|\)[^|]*$/\1theirs.x.1/' "$STUB/queue"
+    run submit warmup
+    [[ $output == "warmup: submitted as 102 "* ]]
+    echo 101 >"$run/jobs/warmup/id"
+    run slurm/cancel --results="$BATS_TEST_TMPDIR/results" --run=r
+    [[ $output == *"nothing of run 'r' is in the queue"* ]]
+    grep -q '^101|' "$STUB/queue"
+}
+
+@test "an ancient generation is not put back by a submission that moved nothing aside" {
+    echo ancient >"$run/warmup.old.h5"
+    submit warmup
+    slurm/cancel --results="$BATS_TEST_TMPDIR/results" --run=r
+    [ ! -e "$run/warmup.h5" ]
+    echo sbatch >"$STUB/fail"
+    run submit warmup
+    [ "$status" = 1 ]
+    [ ! -e "$run/warmup.h5" ]
+}
+
+@test "a queued job whose settings nobody knows has other settings" {
+    submit warmup
+    rm -r "$run/jobs/warmup"
+    run submit warmup
+    [ "$status" = 1 ]
+    [[ $output == "warmup: '$run/warmup.h5' is in the queue as 101 with other settings; "* ]]
+}
+
 @test "a queue that hangs or fails is no reason to submit, nor to wait long" {
     for how in hang fail; do
         echo squeue >"$STUB/$how"
@@ -133,6 +212,16 @@ queue_state() { sed -i "s/^$1|[A-Z]*|/$1|$2|/" "$STUB/queue"; }
     [[ $output == *"warmup: asks for memory 9G, expected at most 8000M in partition 'main'"* ]]
     [[ $output == *"warmup: asks for time 2-00:00:00, expected at most 1-00:00:00 in partition 'main'"* ]]
     [ "$(submitted)" = 0 ]
+}
+
+@test "refused for its limits, what is known of the job before stays known" {
+    submit warmup
+    : >"$STUB/queue"
+    echo '1 failed: loss is nan' >"$run/jobs/warmup/ended"
+    GREEDYNAS_JOB=cpus=17 run submit warmup
+    [ "$status" = 2 ]
+    run status
+    [[ $output == *"  warmup  failed "*" 101 "*"failed: loss is nan"* ]]
 }
 
 @test "resources: the command line before the site's file before slurm/resources.yaml" {

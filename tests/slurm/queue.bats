@@ -98,3 +98,35 @@ batch() { # batch RUN STAGE
     [[ $output == *"this is job 1234, expected 101"* ]]
     [ ! -e "$results/replaced/warmup.h5" ]
 }
+
+@test "make -n says what new settings would submit, and what each job waits for" {
+    copy_run local plan
+    run slurm_make greedy RUN=plan -n
+    echo "$output"
+    [[ $output == *"greedy: would be submitted (not made yet), "* && $output != *", after"* ]]
+    # The warm-up is there, and its settings are others now.
+    run slurm_make search RUN=plan SET=warmup.steps=3 -n
+    echo "$output"
+    [[ $output == *"warmup: would be submitted (newer: warmup.yaml), "* ]]
+    [[ $output == *"greedy: would be submitted ("*", after warmup"$'\n'* ]]
+    [[ $output == *"search: would be submitted ("*", after greedy"* ]]
+    [ ! -s "$STUB/queue" ]
+    # A group's list is the plan's too; one of its inputs is in the queue.
+    slurm_make warmup RUN=group
+    run slurm_make ablation RUN=group -n
+    echo "$output"
+    [[ $output == *"ablation: would be submitted as an array of 1,2,3 (not made yet), "*", after warmup (job 101)"$'\n'* ]]
+    [[ $output == *"ablation/net2/search: would be submitted ("*", after ablation"$'\n'* ]]
+    [ ! -e "$results/group/ablation/ablation" ]
+}
+
+@test "what no node can run is refused before the run's settings are changed, a group's too" {
+    copy_run local large
+    cp "$results/large/warmup.yaml" "$BATS_TEST_TMPDIR/warmup.yaml"
+    run slurm_make ablation RUN=large SET=warmup.steps=3 JOB=ablation.memory=9G
+    echo "$output"
+    [ "$status" = 2 ]
+    [[ $output == *"ablation: asks for memory 9G, expected at most 8000M in partition 'main'"* ]]
+    cmp "$BATS_TEST_TMPDIR/warmup.yaml" "$results/large/warmup.yaml"
+    [ ! -s "$STUB/queue" ]
+}
