@@ -30,6 +30,8 @@ SKIP_BROKEN =
 EXECUTOR =
 ## WAIT=1  with Slurm: wait for the jobs, and show how they are doing
 WAIT =
+STAGE =
+FOLLOW =
 ## JOB='greedy.time=12:00:00 partition=long'  what jobs ask for (see slurm/resources.yaml)
 JOB =
 ## SITE=FILE  this cluster's ways (default: slurm/site.yaml, see slurm/site.example.yaml)
@@ -54,13 +56,12 @@ BASELINES := uniform fairnas uniform_e fairnas_e $(SEARCHES)
 STAGES := warmup greedy search rankcorr $(BASELINES) $(ABLATION)
 GOALS := data latency warmup greedy search rankcorr $(BASELINES) searches ablation retrain evaluate all
 
-# The site's folder for these, if it has one.
-scratch := $(if $(wildcard $(SITE)),$(addsuffix /,$(shell awk -f slurm/yaml.awk -f slurm/value.awk \
-	-v key=scratch $(SITE))))
 quote = '$(subst ','\'',$1)'
 # A variable's value; what was typed is taken as it is, `$` and all.
 given = $(if $(filter command,$(firstword $(origin $1))),$(value $1),$($1))
 quoted = $(call quote,$(call given,$1))
+# The site's folder for results and data, if it has one.
+scratch := $(addsuffix /,$(shell awk -f slurm/yaml.awk -f slurm/value.awk -v key=scratch $(call quoted,SITE) 2>/dev/null))
 jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 this_run = --results=$(call quoted,RESULTS) --run=$(call quoted,RUN)
 # The variables that were typed: what to type again after `make search`.
@@ -124,12 +125,12 @@ logs: ## the last lines of a stage's log (STAGE=greedy, FOLLOW=1 to keep watchin
 efficiency: ## processors, memory and time that the stages used, of what was asked for
 	@slurm/efficiency $(this_run)
 resubmit: ## Slurm: submit again what failed or is missing, with its settings (STAGE=, JOB=)
-	+@slurm/resubmit $(this_run) $(STAGE:%=--stage=%) --typed=$(call quote,$(typed)) \
+	+@slurm/resubmit $(this_run) --stage=$(call quoted,STAGE) --typed=$(call quote,$(typed)) \
 		$(if $(filter command,$(firstword $(origin JOB))),--job=$(call quoted,JOB)) \
 		$(if $(filter command,$(firstword $(origin SITE))),--site=$(call quoted,SITE)) \
 		--make='$(MAKE)'
 cancel: ## Slurm: end the run's jobs, with a checkpoint (STAGE=: only that one)
-	@slurm/cancel $(this_run) $(STAGE:%=--stage=%)
+	@slurm/cancel $(this_run) --stage=$(call quoted,STAGE)
 graph: setup-graph ## picture of the stages and their states: results/RUN/graph.svg and .png
 	+@slurm/graph $(this_run) --make='$(MAKE)'
 tables: setup-tables ## the paper's tables and figures, from what is made so far: results/RUN/tables, figures
@@ -228,6 +229,11 @@ $(foreach n,$(NETWORKS),$(eval $(OUT)/retrain/$(call name_of,$n).h5: \
 	$(patsubst $(call name_of,$n):%,$(OUT)/%.h5,$(filter $(call name_of,$n):%,$n)) \
 	$(DATA) | $(BUILD)/retrain))
 $(networks:%=$(OUT)/evaluate/%.h5): $(OUT)/evaluate/%.h5: $(OUT)/retrain/%.h5 $(DATA) | $(BUILD)/evaluate
+
+# What a section of slurm/resources.yaml may be for (see slurm/stages).
+.PHONY: sections
+sections:
+	@echo default prepare shards $(filter-out data searches all,$(GOALS)) $(ABLATION) rankcorr/ retrain/ evaluate/
 
 # The goals, by the artifacts that they ask for.
 data: $(DATA)

@@ -113,6 +113,38 @@ queue_submissions() {
 queue_place() {
     echo "${1%/jobs/*}/${1##*/}"
 }
+# queue_chosen OUT STAGE FOLDER...: the submissions below these, all or, of the run OUT, the
+# stage's; `retrain` and the like stand for all of their folder, `data` is what is elsewhere.
+queue_chosen() {
+    queue_out=$1 queue_stage=$2
+    shift 2
+    for queue_each in $(queue_submissions "$@"); do
+        queue_place=$(queue_place "$queue_each")
+        case $queue_stage:$queue_place in
+        :* | "$queue_stage:$queue_out/$queue_stage" | "$queue_stage:$queue_out/$queue_stage/"*) ;;
+        "data:$queue_out"/*) continue ;;
+        data:*) ;;
+        *) continue ;;
+        esac
+        echo "$queue_each"
+    done
+}
+# queue_stages OUT: what of the run was ever submitted, on one line
+queue_stages() {
+    for queue_each in $(queue_submissions "$1"); do
+        queue_place "$queue_each"
+    done | sed "s,^$1/,," | paste -s -d ' '
+}
+# queue_same_settings FILE FILE: they are there, and give the same artifact. How often a
+# checkpoint is written does not change what is made.
+queue_same_settings() {
+    [ -e "$1" ] && [ -z "$(awk -f slurm/yaml.awk -f slurm/differing.awk -v ignore='^checkpoint[.]' "$1" "$2")" ]
+}
+# queue_alone OUT SECONDS: nobody else changes what this run has in the queue, until the
+# caller ends, or closes 7; 1 when somebody has done so for that long.
+queue_alone() {
+    exec 7>>"$1/submission.lock" && flock -w "$2" 7
+}
 # queue_new_job NAME BEFORE: the number of a job of that name that $queue has, and had not
 # when it was BEFORE; empty if there is none.
 queue_new_job() {

@@ -13,7 +13,8 @@ setup() {
     : >"$STUB/calls"
     program=$BATS_TEST_TMPDIR/bin/greedy
     stage_does 'echo made >"$out"'
-    for name in warmup greedy search; do
+    mkdir -p "$run/retrain" "$run/ablation/net2"
+    for name in warmup greedy search retrain/a retrain/b retrain/found ablation/net2/search; do
         printf 'seed: 1\ncheckpoint:\n  seconds: 5\n' >"$run/$name.yaml"
     done
     echo images >"$run/data.h5"
@@ -239,6 +240,42 @@ with_sbatch() {
     [[ $output == *"JOB: unknown 'cpu', expected one of cpus "* ]]
 }
 
+@test "resources: a section that is no stage's is refused, and so is what cannot be typed" {
+    export GREEDYNAS_SECTIONS='default warmup greedy retrain/'
+    GREEDYNAS_JOB='gredy.time=9:00:00 scratch=/big retrain/mine.cpus=2' run submit warmup
+    [ "$status" = 2 ]
+    [[ $output == *"JOB: unknown stage 'gredy' in 'gredy.time', expected one of default warmup greedy retrain/"* ]]
+    [[ $output == *"JOB: scratch is a matter of the site's file"* ]]
+    [[ $output != *retrain/mine* ]]
+    printf 'scratch: /big\nsearch:\n  cpus: 2\n' >"$BATS_TEST_TMPDIR/site.yaml"
+    GREEDYNAS_SITE=$BATS_TEST_TMPDIR/site.yaml run submit warmup
+    [[ $output == *"site.yaml:3: unknown stage 'search' in 'search.cpus', "* && $output != *scratch* ]]
+    [ "$(submitted)" = 0 ]
+}
+
+@test "resources: every section of slurm/resources.yaml is a stage's, as make knows them" {
+    GREEDYNAS_SECTIONS=$(slurm/stages --make=make --sections) submit warmup
+    [ "$(submitted)" = 1 ]
+}
+
+@test "resources: a folder's are those of all that is in it" {
+    GREEDYNAS_JOB='ablation.memory=1G ablation/net2/search.time=0:07:00' submit ablation/net2/search
+    grep -qx -e '--mem=1G' "$run/ablation/net2/jobs/search/options"
+    grep -qx -e '--time=0:07:00' "$run/ablation/net2/jobs/search/options"
+}
+
+@test "a site's file may have blanks in its name; STAGE and FOLLOW are what is typed" {
+    mkdir "$BATS_TEST_TMPDIR/my site"
+    echo "scratch: /big" >"$BATS_TEST_TMPDIR/my site/site.yaml"
+    STAGE=theirs FOLLOW=1 run make -n logs SITE="$BATS_TEST_TMPDIR/my site/site.yaml"
+    echo "$output"
+    [[ $output == *"--results='/big/results' "*"--stage=''"* && $output != *--follow* ]]
+    run make -n cancel STAGE='it is'
+    [[ $output == *"--stage='it is'"* ]]
+    GREEDYNAS_SITE="$BATS_TEST_TMPDIR/my site/site.yaml" submit warmup
+    [ "$(submitted)" = 1 ]
+}
+
 @test "what a job or a profile has in its environment does not reach sbatch" {
     stub=$BATS_TEST_TMPDIR/env
     mkdir "$stub"
@@ -454,6 +491,70 @@ status() { slurm/status --results="$BATS_TEST_TMPDIR/results" --run=r; }
     [[ $output == *"  warmup  unknown "*"submitted as job 101; Slurm does not answer"* ]]
 }
 
+@test "cancel: one stage, or all of a folder; a name that nothing has is refused" {
+    for name in warmup retrain/a retrain/b; do submit $name; done
+    cancel() { slurm/cancel --results="$BATS_TEST_TMPDIR/results" --run=r "$@"; }
+    run cancel --stage=gredy
+    [ "$status" = 2 ]
+    [ "$output" = "cancel: 'gredy' was never submitted; those that were: warmup retrain/a retrain/b" ]
+    cancel --stage=retrain
+    [ "$(cut -d'|' -f1 "$STUB/queue")" = 101 ]
+    # While somebody submits, nothing is cancelled.
+    exec 6>>"$run/submission.lock"
+    flock 6
+    run timeout 2 slurm/cancel --results="$BATS_TEST_TMPDIR/results" --run=r 6>&-
+    [ "$(cut -d'|' -f1 "$STUB/queue")" = 101 ]
+    exec 6>&-
+    cancel
+    [ ! -s "$STUB/queue" ]
+}
+
+# resubmit WORD...: with a make that only says what it is to make
+resubmit() {
+    printf '#!/bin/sh\necho "make $*"\n' >"$BATS_TEST_TMPDIR/bin/make"
+    chmod +x "$BATS_TEST_TMPDIR/bin/make"
+    slurm/resubmit --results="$BATS_TEST_TMPDIR/results" --run=r --typed= --make="$BATS_TEST_TMPDIR/bin/make" "$@"
+}
+
+@test "resubmit: of folders too, and of the images; nothing when the settings have changed" {
+    run resubmit
+    [ "$status" = 2 ]
+    [[ $output == *"run 'r' in '"*"' has submitted nothing"* ]]
+    images=$BATS_TEST_TMPDIR/data/images
+    mkdir "$BATS_TEST_TMPDIR/data"
+    cp "$run/warmup.yaml" "$images.yaml"
+    echo "data: \"$images.h5\"" >"$run/run.yaml"
+    slurm/submit --run="$run" --because=test -- "$program" --config="$images.yaml" --out="$images.h5"
+    submit retrain/a
+    run resubmit
+    [[ $output == *"make "*" $images.h5 $run/retrain/a.h5"* ]]
+    run resubmit --stage=data
+    [[ $output == *" $images.h5"* && $output != *retrain* ]]
+    run resubmit --stage=retrain
+    [[ $output == *" $run/retrain/a.h5"* && $output != *images.h5$'\n'* ]]
+    run resubmit --stage=gredy
+    [ "$status" = 2 ]
+    [[ $output == "resubmit: 'gredy' was never submitted; those that were: retrain/a" ]]
+    echo 'seed: 7' >"$run/retrain/a.yaml"
+    run resubmit
+    [ "$status" = 2 ]
+    [[ ${lines[0]} == "resubmit: the settings of retrain/a have changed since it was submitted: seed 1 -> 7"* ]]
+    [[ $output != *"make -s"* ]]
+}
+
+@test "logs: the import's lies with the images; otherwise those that there are, nested ones too" {
+    mkdir -p "$BATS_TEST_TMPDIR/data" "$run/retrain"
+    echo "data: \"$BATS_TEST_TMPDIR/data/images.h5\"" >"$run/run.yaml"
+    echo 'prepare: 7 images' >"$BATS_TEST_TMPDIR/data/images.log"
+    : >"$run/retrain/found.log"
+    logs() { slurm/logs --results="$BATS_TEST_TMPDIR/results" --run=r "$@"; }
+    run logs --stage=data
+    [ "$output" = 'prepare: 7 images' ]
+    run logs --stage=gredy
+    [ "$status" = 2 ]
+    [[ $output == *"$run/retrain/found.log" ]]
+}
+
 # choice WORD...: what slurm/run says of where it runs; it goes no further without programs.
 choice() {
     slurm/run --dry-run --goal=search --results="$BATS_TEST_TMPDIR/results" --run=r \
@@ -474,7 +575,9 @@ choice() {
     [ "$status" = 1 ]
     [[ $output == "search: Slurm does not answer ("*"); nothing was submitted, type it again later" ]]
     # A run that has jobs is not begun a second time.
-    mkdir "$run/jobs"
+    rm "$STUB/fail"
+    submit retrain/found
+    echo squeue >"$STUB/fail"
     run choice
     [ "$status" = 1 ]
     [[ $output == *"and run 'r' has jobs there; "*"EXECUTOR=local" ]]
