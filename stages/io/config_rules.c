@@ -205,6 +205,21 @@ static void strides_fit(struct check *check)
                 check, "item %d has stride 2, but only 1 x 1 is left of the input", i);
 }
 
+/* What decodes files knows grey and RGB. */
+static void channels_fit(struct check *check)
+{
+    const struct config *config = check->config;
+    int channels = config->space.input[2];
+    if (about(check, "space.input", "dataset.format", NULL) && channels != 1 &&
+        channels != 3 &&
+        (!strcmp(config->dataset.format, "imagefolder") ||
+         !strcmp(config->dataset.format, "ilsvrc2012")))
+        contradiction(check,
+                      "%d channels, expected 1 or 3: JPEG and PNG files "
+                      "(dataset.format: %s) are read as grey or RGB",
+                      channels, config->dataset.format);
+}
+
 static void crop_fits(struct check *check)
 {
     const struct config *config = check->config;
@@ -256,6 +271,7 @@ void config_rules_check(const struct config *config, unsigned use,
     validation_images_suffice(&check);
     layers_fit(&check);
     strides_fit(&check);
+    channels_fit(&check);
     crop_fits(&check);
     paths_suffice(&check);
 }

@@ -55,6 +55,24 @@ void image_files_close(struct image_files *files)
     free(files);
 }
 
+/* Whether a part of the path, its last one only if it is a folder, begins with a dot.
+ */
+static bool is_in_hidden_folder(const char *path, bool folder)
+{
+    for (;;) {
+        size_t length = strcspn(path, "/");
+        bool last = !path[length];
+        if (last && !folder)
+            return false;
+        /* "." and ".." are not meant */
+        if (*path == '.' && (length > 2 || length != strspn(path, ".")))
+            return true;
+        if (last)
+            return false;
+        path += length + 1;
+    }
+}
+
 static bool next_in_folder(struct image_files *files, struct image_file *file)
 {
     for (;;) {
@@ -71,8 +89,14 @@ static bool next_in_folder(struct image_files *files, struct image_file *file)
                                            : strerror(at->fts_errno));
         if (at->fts_info == FTS_DC)
             die("'%s' leads back to a folder that it is in", at->fts_path);
+        if (at->fts_info == FTS_DEFAULT)
+            die("'%s' is a pipe, a socket or a device, expected a file", at->fts_path);
         if (at->fts_level == 0 || (at->fts_info != FTS_F && at->fts_info != FTS_D))
             continue;
+        if (at->fts_info == FTS_D && *at->fts_name == '.') {
+            fts_set(files->walk, at, FTS_SKIP);
+            continue;
+        }
         const char *path = at->fts_path + strlen(files->source);
         const struct timespec *date = &at->fts_statp->st_mtim;
         *file = (struct image_file){
@@ -87,8 +111,10 @@ bool image_files_next(struct image_files *files, struct image_file *file)
     struct tar_entry entry;
     if (!files->tar)
         return next_in_folder(files, file);
-    if (!tar_next(files->tar, &entry))
-        return false;
+    do
+        if (!tar_next(files->tar, &entry))
+            return false;
+    while (is_in_hidden_folder(entry.path, entry.folder));
     *file = (struct image_file){entry.path, entry.size, entry.modified, entry.folder};
     return true;
 }

@@ -1,6 +1,7 @@
 /*
  * image_files.h - the files of a source, one after the other: of a folder and all below
- * it, in the order of their names, or of a tar archive (tar.h), in its order.
+ * it, in the order of their names, or of a tar archive (tar.h), in its order. Hidden
+ * folders (.git, .snapshot) are not looked into.
  */
 #ifndef IO_IMAGE_FILES_H
 #define IO_IMAGE_FILES_H

@@ -6,6 +6,7 @@
 
 #include "base/die.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "io/decode.h"
 #include "io/ilsvrc.h"
 #include "io/image_files.h"
@@ -97,6 +98,30 @@ static bool is_hidden(const char *path)
     return *basename(path) == '.';
 }
 
+static void check_text(const struct image_list *list, const char *path)
+{
+    if (!utf8_valid(path))
+        die("'%s': the name '%s' is in another encoding, expected UTF-8",
+            list->config->dataset.source, utf8_escaped(path));
+}
+
+/* All images of a set are below one folder, path[0 .. length): the classes of another
+ * one, of the same names, could be other classes. */
+static void check_one_split(struct image_list *list, enum import_set set,
+                            const char *path, size_t length)
+{
+    char *split = memory_format("%.*s", (int)length, path);
+    if (!list->split[set]) {
+        list->split[set] = split;
+        return;
+    }
+    if (strcmp(split, list->split[set]) != 0)
+        die("'%s' has images to %s in '%s' and in '%s', expected one of them",
+            list->config->dataset.source,
+            set == IMPORT_TRAIN ? "train with" : "test with", list->split[set], split);
+    free(split);
+}
+
 /*
  * One file or folder of a root. Of an imagefolder it is at [.../]SPLIT/CLASS/..., where
  * what is before the split's folder is passed over: a tar may begin with a folder.
@@ -111,7 +136,7 @@ static bool list_one(struct image_list *list, const struct image_root *root,
         set = set_of(at, strcspn(at, "/"));
         at = strchr(at, '/') + 1;
     }
-    size_t length = strcspn(at, "/");
+    size_t length = strcspn(at, "/"), split_length = (size_t)(at - path);
     if (set == IMPORT_TEST && list->validation_class && !file->folder &&
         is_image_name(path)) {
         class = validation_class(list, path);
@@ -121,6 +146,8 @@ static bool list_one(struct image_list *list, const struct image_root *root,
     }
     bool is_image = class && !file->folder && is_image_name(path);
     if (class && !is_hidden(path)) {
+        check_text(list, path);
+        check_one_split(list, (enum import_set)set, path, split_length);
         int label = class_number(list, class, length);
         list->image_class[label].seen[set] = true;
         if (is_image) {
@@ -205,6 +232,16 @@ static char *lacking(const struct image_list *list, enum import_set set, int *n)
     return text;
 }
 
+static void check_none_is_empty(const struct image_list *list, enum import_set set,
+                                const char *but)
+{
+    for (int k = 0; k < list->n_classes; k++)
+        if (list->image_class[k].count[set] == 0)
+            die("'%s': class '%s' has no images in '%s'%s",
+                list->config->dataset.source, list->image_class[k].name, set_names[set],
+                but);
+}
+
 static void check_classes(const struct image_list *list)
 {
     const char *source = list->config->dataset.source;
@@ -229,10 +266,7 @@ static void check_classes(const struct image_list *list)
             die("'%s': %d of %d classes are not in '%s': %s%s", source, n,
                 list->n_classes, set_names[s], names, n > 5 ? ", ..." : "");
         free(names);
-        for (int k = 0; k < list->n_classes; k++)
-            if (list->image_class[k].count[s] == 0)
-                die("'%s': class '%s' has no images in '%s'", source,
-                    list->image_class[k].name, set_names[s]);
+        check_none_is_empty(list, (enum import_set)s, "");
     }
     if (list->n_classes != classes)
         die("'%s' has %d classes ('%s' to '%s'), space.classes is %d", source,
@@ -241,15 +275,26 @@ static void check_classes(const struct image_list *list)
 }
 
 /* Before anything is decoded: will enough be left to train with? */
-static void check_counts(const struct image_list *list)
+static void check_counts(const struct image_list *list, const char *but)
 {
     int wanted = list->config->dataset.validation_per_class;
     for (int k = 0; k < list->n_classes; k++)
         if (list->image_class[k].count[IMPORT_TRAIN] <= (size_t)wanted)
-            die("'%s': class %d ('%s') has %zu images, expected more than the %d that "
+            die("'%s': class %d ('%s') has %zu images%s, expected more than the %d "
+                "that "
                 "dataset.validation_per_class takes away",
                 list->config->dataset.source, k, list->image_class[k].name,
-                list->image_class[k].count[IMPORT_TRAIN], wanted);
+                list->image_class[k].count[IMPORT_TRAIN], but, wanted);
+}
+
+void image_list_leave_out_broken(struct image_list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (list->image[i].broken)
+            list->image_class[list->image[i].label].count[list->image[i].set]--;
+    for (int s = 0; s < IMPORT_SETS; s++)
+        check_none_is_empty(list, (enum import_set)s, " but broken ones");
+    check_counts(list, " that are not broken");
 }
 
 /* The numbers in the names were in range; but is there an image for each label? */
@@ -277,10 +322,14 @@ static void say_counts(const struct image_list *list)
                  list->config->dataset.source, all, set_names[s], least, most,
                  list->n_classes);
     }
-    if (list->n_passed_over)
-        log_warning("passed over %zu files that are no images in a class's folder, "
-                    "the first is '%s'",
-                    list->n_passed_over, list->passed_over);
+    if (!list->n_passed_over)
+        return;
+    char *first = utf8_valid(list->passed_over) ? memory_text_copy(list->passed_over)
+                                                : utf8_escaped(list->passed_over);
+    log_warning("passed over %zu files that are no images in a class's folder, "
+                "the first is '%s'",
+                list->n_passed_over, first);
+    free(first);
 }
 
 /* The size of the picture at hand, if its header can be read. */
@@ -318,7 +367,7 @@ static void list_images(struct image_list *list)
     for (int r = 0; r < list->n_roots; r++) {
         struct image_files *files = image_files_open(list->root[r].path);
         for (struct image_file file; image_files_next(files, &file);)
-            if (list_one(list, &list->root[r], &file) && list->n == 1)
+            if (list_one(list, &list->root[r], &file) && list->height == 0)
                 measure(list, files, file.size);
         image_files_close(files);
     }
@@ -329,7 +378,7 @@ static void list_images(struct image_list *list)
     check_validation(list);
     check_classes(list);
     check_no_file_twice(list);
-    check_counts(list);
+    check_counts(list, "");
     say_counts(list);
 }
 
@@ -364,6 +413,8 @@ void image_list_release(struct image_list *list)
         free(list->image_class[k].name);
     for (int r = 0; r < list->n_roots; r++)
         free(list->root[r].path);
+    for (int s = 0; s < IMPORT_SETS; s++)
+        free(list->split[s]);
     free(list->image);
     free(list->image_class);
     free(list->validation_class);

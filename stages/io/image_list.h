@@ -3,8 +3,9 @@
  * and set, in which order; read before any of them is decoded.
  *
  * An image is at [.../]SPLIT/CLASS/.../FILE, where SPLIT is train, or one of test and
- * val; of ilsvrc2012 a validation image's class comes from its number (ilsvrc.h). Files
- * whose names end otherwise than in .jpg, .jpeg or .png are passed over.
+ * val, and in one place alone; of ilsvrc2012 a validation image's class comes from its
+ * number (ilsvrc.h). Files whose names end otherwise than in .jpg, .jpeg or .png, and
+ * hidden ones, are passed over.
  *
  * Classes are numbered by their names in the order of strcmp(). Images are listed in
  * the order of the source; their place among those of their set, by path, is `rank`.
@@ -48,10 +49,11 @@ struct image_list {
     int64_t bytes; /* of all images */
     struct image_class *image_class;
     int n_classes;
-    int height, width; /* of the first picture */
+    int height, width; /* of the first picture whose header can be read; or 0 */
     /* private */
     const struct config *config;
-    char **validation_class; /* of ilsvrc2012, by number */
+    char *split[IMPORT_SETS]; /* where the sets are: "pictures/train/" */
+    char **validation_class;  /* of ilsvrc2012, by number */
     int n_validation;
     char *validation_from;
     size_t n_passed_over;
@@ -63,6 +65,9 @@ struct image_list {
  * classes or counts cannot be right: before the hours that decoding takes.
  */
 void image_list_read(struct image_list *list, const struct config *config);
+/* Those of the images that are marked as broken are left out: dies when too few others
+ * are left of a class. */
+void image_list_leave_out_broken(struct image_list *list);
 void image_list_release(struct image_list *list);
 
 /* The images by set and path; free() it. */

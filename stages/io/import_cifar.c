@@ -17,6 +17,7 @@ struct version {
     int n_train; /* of `file`; one test file follows, and the names */
     int labels, label;
     int classes;
+    int share; /* a training file has so many times the images of the test file */
 };
 
 static const struct version versions[] = {
@@ -26,9 +27,10 @@ static const struct version versions[] = {
      5,
      1,
      0,
-     10},
+     10,
+     1},
     /* The first of its two labels is one of 20 coarse classes. */
-    {"cifar100", {"train.bin", "test.bin", "fine_label_names.txt"}, 1, 2, 1, 100},
+    {"cifar100", {"train.bin", "test.bin", "fine_label_names.txt"}, 1, 2, 1, 100, 5},
 };
 
 struct found {
@@ -100,6 +102,19 @@ static void add_images(const struct version *version, const struct found *found,
     set->n += n;
 }
 
+/* A file that was cut between two images is as good as any by itself. */
+static void check_sizes(const struct version *version, const struct found *found)
+{
+    const struct found *test = &found[version->n_train];
+    size_t record = (size_t)version->labels + PIXELS;
+    for (int i = 0; i < version->n_train; i++)
+        if (found[i].n != (size_t)version->share * test->n)
+            die("'%s' has %zu images and '%s' %zu, expected %s: one of them was cut "
+                "short",
+                found[i].path, found[i].n / record, test->path, test->n / record,
+                version->share == 1 ? "as many" : "a fifth of them");
+}
+
 /* CIFAR-10's ends in empty lines. */
 static void take_names(struct import *import, const struct found *names, int classes)
 {
@@ -121,6 +136,7 @@ bool import_cifar(struct import *import, const struct import_request *request)
     for (int i = 0; i < version->n_train + 1; i++)
         add_images(version, &found[i],
                    &import->set[i < version->n_train ? IMPORT_TRAIN : IMPORT_TEST]);
+    check_sizes(version, found);
     take_names(import, &found[version->n_train + 1], config->space.classes);
     for (int i = 0; i < version->n_train + 2; i++) {
         char digest[DIGEST_SIZE];

@@ -198,7 +198,7 @@ static bool read_images(struct reading *reading)
 
 /* ---- what it comes to ---- */
 
-static void refuse_broken(const struct reading *reading)
+static void refuse_broken(struct reading *reading)
 {
     size_t n = 0;
     for (size_t i = 0; i < reading->list.n; i++)
@@ -213,7 +213,41 @@ static void refuse_broken(const struct reading *reading)
         die("'%s': %zu of %zu images are broken (listed above): mend them, or leave "
             "them out with --skip-broken",
             reading->request->config->dataset.source, n, reading->list.n);
+    image_list_leave_out_broken(&reading->list);
     log_warning("left out %zu broken images of %zu", n, reading->list.n);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    const struct listed_image *one = *(struct listed_image *const *)a,
+                              *other = *(struct listed_image *const *)b;
+    return one->crc32 != other->crc32 ? (one->crc32 > other->crc32 ? 1 : -1)
+           : one->size != other->size ? (one->size > other->size ? 1 : -1)
+                                      : (int)one->set - (int)other->set;
+}
+
+/* What was trained on says nothing when it is tested. */
+static void warn_of_copies(const struct image_list *list)
+{
+    size_t n = 0;
+    struct listed_image **sorted = image_list_sorted(list);
+    const struct listed_image *trained = NULL, *tested = NULL, *first = NULL;
+    qsort(sorted, list->n, sizeof(*sorted), by_bytes);
+    for (size_t i = 0; i < list->n; i++) {
+        const struct listed_image *image = sorted[i];
+        if (image->set == IMPORT_TRAIN) {
+            trained = image;
+        } else if (trained && trained->crc32 == image->crc32 &&
+                   trained->size == image->size && n++ == 0) {
+            tested = image;
+            first = trained;
+        }
+    }
+    if (n > 0)
+        log_warning("%zu test images are training images, too, by their sizes and "
+                    "CRC-32: '%s' is '%s'",
+                    n, tested->path, first->path);
+    free(sorted);
 }
 
 static void skip_image(struct import *import, struct listed_image *image)
@@ -352,6 +386,7 @@ bool import_files(struct import *import, const struct import_request *request)
     bool complete = read_images(&reading);
     if (complete) {
         refuse_broken(&reading);
+        warn_of_copies(&reading.list);
         take_all(&reading);
     }
     reading_release(&reading);

@@ -15,8 +15,10 @@ struct tar {
     char *path;
     struct archive *outer, *inner; /* inner: of the archive that was gone into */
     char *folder;                  /* the inner one's name, with a final slash */
-    char *last;                    /* path of the entry at hand */
-    size_t size;                   /* its size */
+    char **gone_into;              /* such names so far */
+    int n_gone_into;
+    char *last;  /* path of the entry at hand */
+    size_t size; /* its size */
 };
 
 /* `archive` failed. */
@@ -54,7 +56,9 @@ void tar_close(struct tar *tar)
     /* It was only read. */
     archive_read_free(tar->inner);
     archive_read_free(tar->outer);
-    free(tar->folder);
+    for (int i = 0; i < tar->n_gone_into; i++)
+        free(tar->gone_into[i]);
+    free(tar->gone_into);
     free(tar->last);
     free(tar->path);
     free(tar);
@@ -78,8 +82,14 @@ static la_ssize_t give_inner(struct archive *inner, void *context, const void **
 
 static void go_into(struct tar *tar, const char *name)
 {
-    free(tar->folder);
     tar->folder = memory_format("%.*s/", (int)(strlen(name) - strlen(".tar")), name);
+    for (int i = 0; i < tar->n_gone_into; i++)
+        if (!strcmp(tar->gone_into[i], tar->folder))
+            die("'%s': '%s' is in it twice: two classes have the same name", tar->path,
+                name);
+    tar->gone_into = memory_resized(tar->gone_into, (size_t)tar->n_gone_into + 1,
+                                    sizeof(tar->gone_into[0]));
+    tar->gone_into[tar->n_gone_into++] = tar->folder;
     tar->inner = new_reader(tar);
     if (archive_read_open(tar->inner, tar, NULL, give_inner, NULL) != ARCHIVE_OK)
         fail(tar, tar->inner);
@@ -91,13 +101,28 @@ static bool ends_in_tar(const char *name)
     return length > 4 && !strcmp(name + length - 4, ".tar");
 }
 
+/* A block of zeros ends an archive; libarchive takes the end of the file for it, too.
+ */
+static void check_end(const struct tar *tar, struct archive *archive)
+{
+    enum { BLOCK_OF_ZEROS = 512 };
+    if (archive_filter_bytes(archive, 0) - archive_read_header_position(archive) <
+        BLOCK_OF_ZEROS)
+        die("'%s' ends after '%s' without the blocks of zeros that end %s: it was cut "
+            "short",
+            tar->path, tar->last ? tar->last : "nothing",
+            archive == tar->inner ? "the archive in it" : "an archive");
+}
+
 /* The next header; NULL at the archive's end. */
 static struct archive_entry *next_header(struct tar *tar, struct archive *archive)
 {
     struct archive_entry *entry;
     int state = archive_read_next_header(archive, &entry);
-    if (state == ARCHIVE_EOF)
+    if (state == ARCHIVE_EOF) {
+        check_end(tar, archive);
         return NULL;
+    }
     if (state != ARCHIVE_OK && state != ARCHIVE_WARN)
         fail(tar, archive);
     return entry;
@@ -139,6 +164,9 @@ bool tar_next(struct tar *tar, struct tar_entry *result)
     }
     if (archive_entry_hardlink(entry) || archive_entry_filetype(entry) == AE_IFLNK)
         die("'%s': '%s' is a link, expected a file", tar->path, tar->last);
+    if (archive_entry_filetype(entry) != AE_IFREG &&
+        archive_entry_filetype(entry) != AE_IFDIR)
+        die("'%s': '%s' is a pipe or a device, expected a file", tar->path, tar->last);
     tar->size = (size_t)archive_entry_size(entry);
     *result = (struct tar_entry){
         .path = tar->last,

@@ -2,6 +2,7 @@
  * tar.h - the files in a tar archive, compressed or not, one after the other, without
  * unpacking. An archive in the archive (ILSVRC2012's training images are a tar of a tar
  * for each class) is gone into, as if it were a folder of its name without ".tar".
+ * Archives that end without the mark of their end were cut short, and refused.
  */
 #ifndef IO_TAR_H
 #define IO_TAR_H
@@ -23,7 +24,8 @@ struct tar_entry {
     bool folder;
 };
 
-/* The next file or folder; false: there are no more. Links are no files: dies. */
+/* The next file or folder; false: there are no more. Dies on what is neither (links,
+ * devices), and on two archives of one name. */
 bool tar_next(struct tar *tar, struct tar_entry *entry);
 /* The bytes of the file that tar_next() returned, once. */
 void tar_read(struct tar *tar, unsigned char *bytes);

@@ -163,6 +163,25 @@ values() {
     refused "prepare: 'src' cannot be read after 'train/dog/4.png': Truncated *"
 }
 
+@test "an archive that was cut between two files is refused, and so is one in another" {
+    pictures png folder
+    tar -b 1 --sort=name -cf whole -C folder test train
+    config 6 8
+    head -c -1024 whole >src
+    message="without the blocks of zeros that end"
+    refused "prepare: 'src' ends after 'train/dog/3.png' $message an archive: it was cut short"
+    # One such block will do, as GNU tar has it.
+    head -c -512 whole >src
+    made tiny.h5 --quiet
+    rm -rf src tiny.h5
+    pictures ilsvrc
+    config 6 8 's/imagefolder/ilsvrc2012/'
+    tar -b 1 -cf dog.tar -C src/work/train/dog 1.JPEG 2.JPEG 3.JPEG
+    head -c -1024 dog.tar >src/work/tars/dog.tar
+    tar -cf src/ILSVRC2012_img_train.tar -C src/work/tars cat.tar dog.tar
+    refused "prepare: 'src/ILSVRC2012_img_train.tar' ends after 'dog/3.JPEG' $message the archive in it: it was cut short"
+}
+
 @test "an empty class is named" {
     pictures png
     rm src/train/dog/*
@@ -206,6 +225,39 @@ values() {
     refused "prepare: 'src': 'train/cat/1.png' is in it twice: two files, or two classes, have the same name"
 }
 
+@test "classes of the same names in two places are refused, not merged" {
+    pictures png src/a
+    pictures png src/b
+    config 6 8
+    refused "prepare: 'src' has images to test with in 'a/test/' and in 'b/test/', expected one of them"
+    rm -rf src/b/test
+    refused "prepare: 'src' has images to train with in 'a/train/' and in 'b/train/', expected one of them"
+    rm -rf src/b
+    cp -r src/a/test src/a/val
+    refused "prepare: 'src' has images to test with in 'a/test/' and in 'a/val/', expected one of them"
+    rm -rf src
+    pictures ilsvrc
+    config 6 8 's/imagefolder/ilsvrc2012/'
+    tar -cf src/work/tars/cat.tar -C src/work/val ILSVRC2012_val_00000001.JPEG
+    tar -rf src/ILSVRC2012_img_train.tar -C src/work/tars cat.tar
+    refused "prepare: 'src/ILSVRC2012_img_train.tar': 'cat.tar' is in it twice: two classes have the same name"
+}
+
+@test "test images that are training images, too, are told" {
+    pictures png
+    config 6 8
+    cp src/train/dog/1.png src/train/dog/9.png
+    cp src/test/cat/1.png src/test/cat/9.png
+    run made tiny.h5 --quiet
+    [ "$output" = "" ]
+    cp src/train/dog/1.png src/test/dog/7.png
+    cp src/train/cat/2.png src/test/dog/8.png
+    run made tiny.h5 --quiet
+    echo "$output"
+    [ "$status" = 0 ]
+    [[ $output == "prepare: warning: 2 test images are training images, too, by their sizes and CRC-32: 'test/dog/"[78]".png' is 'train/"*".png'" ]]
+}
+
 @test "two equal class names are refused" {
     pictures cifar10
     sed -i 's/^c$/b/' src/batches.meta.txt
@@ -221,6 +273,88 @@ values() {
     config 6 8
     run made tiny.h5 --quiet
     [ "$output" = "prepare: warning: passed over 3 files that are no images in a class's folder, the first is 'README'" ]
+}
+
+@test "hidden folders are not looked into" {
+    pictures png
+    config 6 8
+    made straight.h5 --quiet
+    mkdir -p src/.git/train/cow src/train/.checkpoints src/test/cat/.thumbnails
+    cp src/train/cat/1.png src/.git/train/cow
+    cp src/train/cat/1.png src/train/.checkpoints
+    cp src/train/cat/1.png src/test/cat/.thumbnails
+    made folder.h5 --quiet
+    [ "$(digest folder.h5)" = "$(digest straight.h5)" ]
+    mv src folder
+    tar -cf src -C folder .
+    made tar.h5 --quiet
+    [ "$(digest tar.h5)" = "$(digest straight.h5)" ]
+}
+
+@test "what is no file is refused, whatever it is called" {
+    pictures png folder
+    mkfifo folder/train/cat/4.png
+    tar -cf src -C folder .
+    config 6 8
+    refused "prepare: 'src': 'train/cat/4.png' is a pipe or a device, expected a file"
+    rm src
+    mv folder src
+    refused "prepare: 'src/train/cat/4.png' is a pipe, a socket or a device, expected a file"
+}
+
+@test "names are UTF-8, or refused" {
+    pictures png
+    config 6 8
+    for split in train test; do mv src/$split/cat src/$split/$'caf\303\251'; done
+    made folder.h5 --quiet
+    mv src folder
+    for format in gnu pax; do
+        tar --format=$format -cf src -C folder .
+        made tar.h5 --quiet
+        rm src
+        [ "$(digest tar.h5)" = "$(digest folder.h5)" ]
+    done
+    for split in train test; do mv folder/$split/caf* folder/$split/$'caf\351'; done
+    tar --format=gnu -cf src -C folder test/$'caf\351' test train
+    refused "prepare: 'src': the name 'test/caf\\\\xE9/' is in another encoding, expected UTF-8"
+    rm src
+    mv folder src
+    refused "prepare: 'src': the name 'test/caf\\\\xE9' is in another encoding, expected UTF-8"
+}
+
+@test "the size of a broken file does not decide how all others are kept" {
+    pictures png
+    config 6 8
+    made straight.h5 --quiet
+    echo x >src/test/cat/0.png
+    made tiny.h5 --quiet --skip-broken
+    for array in train/images validation/images test/images; do
+        [ "$(values tiny.h5 $array)" = "$(values straight.h5 $array)" ]
+    done
+}
+
+@test "a class of which only broken images are left is named" {
+    pictures jpg
+    config 6 8
+    echo x >src/val/dog/1.jpg
+    refused "*prepare: 'src': class 'dog' has no images in 'test' but broken ones" --skip-broken
+    rm -rf src
+    pictures jpg
+    echo x >src/train/cat/1.jpg
+    echo x >src/train/cat/3.jpg
+    rm -f tiny.part.h5 tiny.ckpt.h5
+    refused "*prepare: 'src': class 0 ('cat') has 1 images that are not broken, expected more than the 1 that dataset.validation_per_class takes away" --skip-broken
+}
+
+@test "pictures have one or three channels" {
+    pictures png
+    for channels in 2 4; do
+        config 6 8 "s/8, 3/8, $channels/"
+        run "$prepare" --config=tiny.yaml --out=tiny.h5
+        echo "$output"
+        [ "$status" = 2 ]
+        [ "$output" = "tiny.yaml:9:10: space.input: $channels channels, expected 1 or 3: JPEG and PNG files (dataset.format: imagefolder) are read as grey or RGB" ]
+    done
 }
 
 @test "broken images are all listed, and left out only when asked" {
@@ -301,20 +435,32 @@ ended_with() { # ended_with CODE
     [ "$(digest tiny.h5)" = "$(digest straight.h5)" ]
 }
 
-# The signal comes when all images are there and the pipe is not yet closed.
+# Whether process $pid has read all that is in the pipe, open as 8, and waits for more.
+has_read_all() {
+    perl -e 'ioctl(STDOUT, 0x541B, my $n = pack "i", 1) && !unpack "i", $n or exit 1' >&8 &&
+        [ "$(cut -d ' ' -f 3 /proc/$pid/stat)" = S ]
+}
+
+# The signal comes when all images were read and the pipe is not yet closed.
 @test "a signal after the last image is heeded, and no image is read twice" {
     pictures jpg folder
-    tar --sort=name -cf whole.tar -C folder val train
+    tar -b 1 --sort=name -cf whole.tar -C folder val train
     config 6 8
     cp whole.tar src
     made straight.h5 --quiet
     begin_from_pipe whole.tar
-    { cat whole.tar; kill -TERM $pid; } >src
+    exec 8>src
+    head -c -1024 whole.tar >&8
+    for _ in {1..600}; do ! has_read_all || break; sleep 0.05; done
+    kill -TERM $pid
+    tail -c 1024 whole.tar >&8
+    exec 8>&-
     ended_with 75
     [ ! -e tiny.h5 ]
     rm src
     cp whole.tar src
     run made tiny.h5
+    echo "$output"
     [[ $output == *"prepare: goes on after 8 of 8 images"* ]]
     [ "$(digest tiny.h5)" = "$(digest straight.h5)" ]
     [ "$(ls tiny.*)" = "$(printf '%s\n' tiny.h5 tiny.status.yaml tiny.yaml)" ]
@@ -344,7 +490,7 @@ ended_with() { # ended_with CODE
     config 6 8 '/validation/a\  decode: read'
     made straight.h5 --quiet
     kilobytes=$(find src -name '*.png' -printf '%s\n' | awk '{ n += $1 } END { print int(n / 1024) + 4 }')
-    (ulimit -f "$kilobytes"; refused "prepare: 'tiny.h5': cannot *")
+    (ulimit -f "$kilobytes"; refused "*prepare: 'tiny.h5': cannot *")
     [ -e tiny.part.h5 ] && [ -e tiny.ckpt.h5 ]
     run made tiny.h5
     echo "$output"
@@ -469,11 +615,17 @@ prepare: remove 'tiny.ckpt.h5' to start again, or restore what was there"
     config 32 32 's/imagefolder/cifar10/; s/classes: 2/classes: 10/'
     truncate -s -1 src/data_batch_2.bin
     refused "prepare: 'data_batch_2.bin' has 18437 bytes, expected a multiple of 3073 (labels and pixels of an image)"
+    truncate -s -3072 src/data_batch_2.bin # between two images
+    refused "prepare: 'data_batch_2.bin' has 5 images and 'test_batch.bin' 6, expected as many: one of them was cut short"
     rm src/data_batch_2.bin
     refused "prepare: 'src' has no 'data_batch_2.bin', expected the binary version of cifar10"
     pictures cifar10
     printf '\12' | dd of=src/test_batch.bin bs=1 conv=notrunc status=none
     refused "prepare: 'test_batch.bin': label 0 is 10, expected 0 to 9"
+    pictures cifar100
+    truncate -s -3074 src/train.bin
+    config 32 32 's/imagefolder/cifar100/; s/classes: 2/classes: 100/'
+    refused "prepare: 'train.bin' has 499 images and 'test.bin' 100, expected a fifth of them: one of them was cut short"
     config 6 8 's/imagefolder/cifar10/; s/classes: 2/classes: 10/'
     refused "prepare: 'cifar10': its images are 32 x 32 x 3, space.input is 6 x 8 x 3"
 }

@@ -5,7 +5,7 @@
 #   perl pictures.pl many FOLDER       the same as png, with 600 images each in train/
 #   perl pictures.pl ilsvrc FOLDER     the three archives of ILSVRC2012, with the jpg images
 #   perl pictures.pl cifar10 FOLDER    CIFAR-10's binary files, with 6 images each
-#   perl pictures.pl cifar100 FOLDER   CIFAR-100's, with 200 images each
+#   perl pictures.pl cifar100 FOLDER   CIFAR-100's, with 500 and 100 images
 use strict;
 use warnings;
 use Compress::Zlib;
@@ -140,8 +140,8 @@ sub cifar100
     my ($folder) = @_;
     my $label = sub { chr(7) . chr($_[0] % 100) };
     make_path($folder);
-    write_file("$folder/train.bin", records(0, 200, $label));
-    write_file("$folder/test.bin", records(0, 200, $label));
+    write_file("$folder/train.bin", records(0, 500, $label));
+    write_file("$folder/test.bin", records(0, 100, $label));
     write_file("$folder/fine_label_names.txt", join('', map { "class $_\n" } 0 .. 99));
 }
 
