@@ -91,6 +91,15 @@ queue_line() {
 queue_field() { # queue_field NUMBER LINE
     echo "$2" | cut -d'|' -f"$1"
 }
+# queue_note FILE TEXT: whole, or not at all; whoever reads it never finds it empty.
+queue_note() {
+    printf '%s\n' "$2" >"$1.new.$$" && mv "$1.new.$$" "$1"
+}
+# queue_number ANSWER: the job's number in what sbatch has printed: 1235, or 1235;CLUSTER,
+# in a line of its own among others that a cluster may add.
+queue_number() {
+    printf '%s\n' "$1" | sed -n 's/^\([0-9][0-9]*\)\(;.*\)\{0,1\}$/\1/p' | tail -n 1
+}
 # queue_unsettled PLACE: it was submitted, and no end is known: only the queue can tell.
 queue_unsettled() {
     queue_place=$(queue_folder "$1")
