@@ -13,8 +13,7 @@ setup() {
     : >"$STUB/calls"
     program=$BATS_TEST_TMPDIR/bin/greedy
     stage_does 'echo made >"$out"'
-    mkdir -p "$run/retrain" "$run/ablation/net2"
-    for name in warmup greedy search retrain/a retrain/b retrain/found ablation/net2/search; do
+    for name in warmup greedy search; do
         printf 'seed: 1\ncheckpoint:\n  seconds: 5\n' >"$run/$name.yaml"
     done
     echo images >"$run/data.h5"
@@ -25,8 +24,10 @@ stage_does() {
     printf '#!/bin/sh\nfor a; do case $a in --out=*) out=${a#*=};; esac; done\n%s\n' "$1" >"$program"
     chmod +x "$program"
 }
-# stage NAME [IN]: the words of its command
+# stage NAME [IN]: the words of its command; one in a folder has warmup's settings
 stage() {
+    mkdir -p "$(dirname "$run/$1")"
+    [ -e "$run/$1.yaml" ] || cp "$run/warmup.yaml" "$run/$1.yaml"
     echo "$program --config=$run/$1.yaml --data=$run/data.h5 ${2:+--in=$run/$2.h5} --out=$run/$1.h5"
 }
 submit() { # submit NAME [IN]
@@ -555,6 +556,35 @@ resubmit() {
     [[ $output == *"$run/retrain/found.log" ]]
 }
 
+# accounting COMMAND: what sacct is, as far as status can tell.
+accounting() {
+    printf '#!/bin/sh\necho "sacct $*" >>"$STUB/calls"\n%s\n' "$1" >"$BATS_TEST_TMPDIR/bin/sacct"
+    chmod +x "$BATS_TEST_TMPDIR/bin/sacct"
+    PATH=$BATS_TEST_TMPDIR/bin:$PATH
+}
+
+@test "status: how a forgotten job ended, with accounting, without it, and with one that hangs" {
+    submit warmup
+    submit greedy
+    name=$(cut -d'|' -f6 "$STUB/queue" | head -n 1)
+    : >"$STUB/queue"
+    lost="in the queue no more, and Slurm does not know how it ended"
+    accounting 'exit 127'
+    run status
+    [[ $output == *"  warmup  lost "*"job 101 is $lost"*"  greedy  lost "*"job 102 is $lost"* ]]
+    accounting "case \$* in *' 101 '*) echo '$name|OUT_OF_MEMORY';; *) echo 'theirs.x.1|FAILED';; esac"
+    run status
+    [[ $output == *"  warmup  out_of_memory "*"job 101: OUT_OF_MEMORY; see also $run/jobs/warmup/slurm*.out"* ]]
+    [[ $output == *"  greedy  lost "*"job 102 is $lost"* ]]
+    # One that hangs is asked once, however many jobs there are.
+    accounting 'exec sleep 60'
+    : >"$STUB/calls"
+    run timeout 30 slurm/status --results="$BATS_TEST_TMPDIR/results" --run=r
+    [ "$status" = 0 ]
+    [[ $output == *"  warmup  lost "*"job 101 is $lost"*"  greedy  lost "*"job 102 is $lost"* ]]
+    [ "$(grep -c '^sacct' "$STUB/calls")" = 1 ]
+}
+
 # choice WORD...: what slurm/run says of where it runs; it goes no further without programs.
 choice() {
     slurm/run --dry-run --goal=search --results="$BATS_TEST_TMPDIR/results" --run=r \
@@ -608,4 +638,26 @@ choice() {
     : >"$STUB/queue"
     wait $pid
     grep -q '^wait: warmup 101 pending$' "$BATS_TEST_TMPDIR/said"
+}
+
+# Two seconds, then less and less often; and in a log nothing of progress.
+@test "waiting asks less often the longer nothing happens, and logs only changes of state" {
+    submit warmup
+    queue_state 101 RUNNING
+    cat >"$BATS_TEST_TMPDIR/bin/sleep" <<'END'
+#!/bin/sh
+echo "$1" >>"$STUB/sleeps"
+n=$(wc -l <"$STUB/sleeps")
+echo "done: $n" >"$PLACE.status.yaml"
+[ $n != 12 ] || sed -i 's/RUNNING/SUSPENDED/' "$STUB/queue"
+[ $n != 14 ] || { : >"$STUB/queue"; echo made >"$PLACE.h5"; }
+END
+    chmod +x "$BATS_TEST_TMPDIR/bin/sleep"
+    PLACE=$run/warmup PATH=$BATS_TEST_TMPDIR/bin:$PATH run slurm/wait --results="$BATS_TEST_TMPDIR/results" \
+        --run=r --make=make "$run/warmup.h5"
+    echo "$output"
+    [ "$status" = 0 ]
+    [ "$(paste -s -d ' ' "$STUB/sleeps")" = "2 3 4 6 9 13 19 28 30 30 30 30 2 3" ]
+    [ "${#lines[@]}" = 2 ]
+    [[ ${lines[0]} == "wait: warmup 101 running /"* && ${lines[1]} == "wait: warmup 101 suspended" ]]
 }
