@@ -30,10 +30,11 @@ static inline unsigned char *picture_smooth(int height, int width, int channels)
     return pixel;
 }
 
-/* space: JCS_RGB, JCS_GRAYSCALE, JCS_CMYK (with Adobe's mark, so inverted). */
-static inline struct picture_file picture_jpeg(const unsigned char *pixel, int height,
-                                               int width, J_COLOR_SPACE space,
-                                               int quality)
+/* space: JCS_RGB, JCS_GRAYSCALE, JCS_CMYK (with Adobe's mark, so inverted). `choose`
+ * may choose otherwise; NULL: the library's defaults. */
+static inline struct picture_file
+picture_jpeg_as(const unsigned char *pixel, int height, int width, J_COLOR_SPACE space,
+                int quality, void (*choose)(struct jpeg_compress_struct *jpeg))
 {
     struct jpeg_compress_struct jpeg;
     struct jpeg_error_mgr errors;
@@ -48,6 +49,8 @@ static inline struct picture_file picture_jpeg(const unsigned char *pixel, int h
     jpeg.in_color_space = space;
     jpeg_set_defaults(&jpeg);
     jpeg_set_quality(&jpeg, quality, TRUE);
+    if (choose)
+        choose(&jpeg);
     jpeg_start_compress(&jpeg, TRUE);
     while (jpeg.next_scanline < jpeg.image_height) {
         JSAMPROW row = (JSAMPROW)pixel + (size_t)jpeg.next_scanline * (size_t)width *
@@ -57,6 +60,55 @@ static inline struct picture_file picture_jpeg(const unsigned char *pixel, int h
     jpeg_finish_compress(&jpeg);
     jpeg_destroy_compress(&jpeg);
     file.n = n;
+    return file;
+}
+
+static inline struct picture_file picture_jpeg(const unsigned char *pixel, int height,
+                                               int width, J_COLOR_SPACE space,
+                                               int quality)
+{
+    return picture_jpeg_as(pixel, height, width, space, quality, NULL);
+}
+
+static inline void picture_take(png_structp png, png_bytep bytes, size_t n)
+{
+    struct picture_file *file = png_get_io_ptr(png);
+    file->bytes = realloc(file->bytes, file->n + n);
+    memcpy(file->bytes + file->n, bytes, n);
+    file->n += n;
+}
+
+/* Of rows as PNG has them: `bits` a sample (16: the high byte first), PNG_COLOR_TYPE_*,
+ * PNG_INTERLACE_*; and the colours of a palette, the first of which are transparent. */
+struct picture_kind {
+    int bits, colour, interlace;
+    int colours, transparent;
+    png_color palette[256];
+};
+static inline struct picture_file picture_png_as(unsigned char *pixel, size_t row,
+                                                 int height, int width,
+                                                 const struct picture_kind *kind)
+{
+    struct picture_file file = {0};
+    const unsigned char alpha[256] = {0};
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png_create_info_struct(png);
+    png_bytep *rows = calloc((size_t)height, sizeof(*rows));
+    for (int y = 0; y < height; y++)
+        rows[y] = pixel + (size_t)y * row;
+    png_set_write_fn(png, &file, picture_take, NULL);
+    png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, kind->bits,
+                 kind->colour, kind->interlace, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
+    if (kind->colours)
+        png_set_PLTE(png, info, kind->palette, kind->colours);
+    if (kind->transparent)
+        png_set_tRNS(png, info, alpha, kind->transparent, NULL);
+    png_write_info(png, info);
+    png_write_image(png, rows);
+    png_write_end(png, NULL);
+    png_destroy_write_struct(&png, &info);
+    free(rows);
     return file;
 }
 

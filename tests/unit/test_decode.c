@@ -51,6 +51,13 @@ static void assert_near(const unsigned char *a, const unsigned char *b, int n,
             fail_msg("byte %d is %d, expected %d or %d beside", i, a[i], b[i], bound);
 }
 
+static const char *broken(const void *bytes, size_t n)
+{
+    int height, width;
+    const char *reason = decoder_begin(decoder, bytes, n, &height, &width);
+    return reason ? reason : decoder_check(decoder);
+}
+
 static void a_jpeg_is_the_picture_it_was_made_of(void **state)
 {
     (void)state;
@@ -117,6 +124,149 @@ static void cmyk_becomes_rgb(void **state)
     free(ink);
 }
 
+static void inks_without_adobes_mark(struct jpeg_compress_struct *jpeg)
+{
+    jpeg->write_Adobe_marker = FALSE;
+}
+
+/* Then 0 is no ink, as in print. */
+static void cmyk_without_adobes_mark_is_not_inverted(void **state)
+{
+    (void)state;
+    unsigned char *ink = picture_smooth(H, W, 4), rgb[H * W * 3];
+    struct picture_file file =
+        picture_jpeg_as(ink, H, W, JCS_CMYK, 98, inks_without_adobes_mark);
+    for (int i = 0; i < H * W; i++)
+        for (int c = 0; c < 3; c++)
+            rgb[3 * i + c] = (unsigned char)((255.0 - ink[4 * i + c]) *
+                                                 (255.0 - ink[4 * i + 3]) / 255 +
+                                             0.5);
+    assert_near(whole(file, 3).pixel, rgb, H * W * 3, 5);
+    free(file.bytes);
+    free(ink);
+}
+
+static void inks_as_luma_and_chroma(struct jpeg_compress_struct *jpeg)
+{
+    jpeg_set_colorspace(jpeg, JCS_YCCK);
+}
+
+static void ycck_becomes_rgb_as_cmyk_does(void **state)
+{
+    (void)state;
+    unsigned char *ink = picture_smooth(H, W, 4), rgb[H * W * 3];
+    struct picture_file file =
+        picture_jpeg_as(ink, H, W, JCS_CMYK, 98, inks_as_luma_and_chroma);
+    for (int i = 0; i < H * W; i++)
+        for (int c = 0; c < 3; c++)
+            rgb[3 * i + c] =
+                (unsigned char)(ink[4 * i + c] * ink[4 * i + 3] / 255.0 + 0.5);
+    assert_near(whole(file, 3).pixel, rgb, H * W * 3, 6);
+    free(file.bytes);
+    free(ink);
+}
+
+/* The same coefficients in another order, so the same pixels; and what is missing of
+ * them is told. */
+static void a_progressive_jpeg_is_as_good_as_a_plain_one(void **state)
+{
+    (void)state;
+    unsigned char *pixel = picture_smooth(H, W, 3), *plain = malloc(H * W * 3);
+    struct picture_file file[] = {
+        picture_jpeg(pixel, H, W, JCS_RGB, 90),
+        picture_jpeg_as(pixel, H, W, JCS_RGB, 90, jpeg_simple_progression)};
+    memcpy(plain, whole(file[0], 3).pixel, H * W * 3);
+    assert_non_null(memmem(file[1].bytes, file[1].n, "\xff\xc2", 2)); /* SOF2 */
+    assert_memory_equal(whole(file[1], 3).pixel, plain, H * W * 3);
+    assert_null(broken(file[1].bytes, file[1].n));
+    assert_string_equal(broken(file[1].bytes, file[1].n * 2 / 3),
+                        "its JPEG data cannot be decoded: Premature end of JPEG file");
+    free(plain);
+    free(pixel);
+    free(file[0].bytes);
+    free(file[1].bytes);
+}
+
+/* Orientation 6, "turn it right by 90 degrees": height and width stay what they are. */
+static void an_orientation_in_exif_is_not_applied(void **state)
+{
+    (void)state;
+    static const unsigned char exif[] = {
+        0xff, 0xe1, 0,   34,                                /* APP1 of 34 bytes */
+        'E',  'x',  'i', 'f', 0, 0,                         /* and in it a TIFF file: */
+        'M',  'M',  0,   42,  0, 0, 0, 8,                   /* its directory at 8, */
+        0,    1,    1,   18,  0, 3, 0, 0, 0, 1, 0, 6, 0, 0, /* one entry: 0x112 = 6, */
+        0,    0,    0,   0};                                /* and no other directory */
+    unsigned char *pixel = picture_smooth(H, W, 3), *upright = malloc(H * W * 3);
+    struct picture_file file = picture_jpeg(pixel, H, W, JCS_RGB, 90);
+    struct picture_file turned = {malloc(file.n + sizeof(exif)), file.n + sizeof(exif)};
+    memcpy(turned.bytes, file.bytes, 2);
+    memcpy(turned.bytes + 2, exif, sizeof(exif));
+    memcpy(turned.bytes + 2 + sizeof(exif), file.bytes + 2, file.n - 2);
+    memcpy(upright, whole(file, 3).pixel, H * W * 3);
+    assert_null(broken(turned.bytes, turned.n));
+    assert_memory_equal(whole(turned, 3).pixel, upright, H * W * 3);
+    free(upright);
+    free(pixel);
+    free(file.bytes);
+    free(turned.bytes);
+}
+
+/* 16 bits become the nearest of 256 values: 257 v is v. */
+static void a_png_of_16_bits_is_rounded_to_8(void **state)
+{
+    (void)state;
+    unsigned char big[H * W * 6], expected[H * W * 3];
+    for (int i = 0; i < H * W * 3; i++) {
+        unsigned value = (unsigned)i * 12345 % 65536;
+        big[2 * i] = (unsigned char)(value / 256);
+        big[2 * i + 1] = (unsigned char)(value % 256);
+        expected[i] = (unsigned char)(value / 257.0 + 0.5);
+    }
+    struct picture_file file = picture_png_as(
+        big, W * 6, H, W,
+        &(struct picture_kind){.bits = 16, .colour = PNG_COLOR_TYPE_RGB});
+    assert_memory_equal(whole(file, 3).pixel, expected, H * W * 3);
+    assert_null(broken(file.bytes, file.n));
+    free(file.bytes);
+}
+
+/* 4 bits a pixel, of 16 colours, 3 of them transparent. */
+static void a_png_with_a_palette_has_its_colours(void **state)
+{
+    (void)state;
+    unsigned char rows[H][W / 2], expected[H * W * 3];
+    struct picture_kind kind = {
+        .bits = 4, .colour = PNG_COLOR_TYPE_PALETTE, .colours = 16, .transparent = 3};
+    for (int i = 0; i < 16; i++)
+        kind.palette[i] = (png_color){(png_byte)(17 * i), (png_byte)(255 - 9 * i),
+                                      (png_byte)(3 * i * i % 256)};
+    for (int y = 0; y < H; y++)
+        for (int x = 0; x < W; x++) {
+            int i = (3 * y + x) % 16;
+            rows[y][x / 2] = (unsigned char)(x % 2 ? rows[y][x / 2] | i : i << 4);
+            memcpy(expected + 3 * (y * W + x), &kind.palette[i], 3);
+        }
+    struct picture_file file = picture_png_as(rows[0], W / 2, H, W, &kind);
+    assert_memory_equal(whole(file, 3).pixel, expected, H * W * 3);
+    free(file.bytes);
+}
+
+static void an_interlaced_png_is_the_picture_it_was_made_of(void **state)
+{
+    (void)state;
+    unsigned char *pixel = picture_smooth(H, W, 3);
+    struct picture_file file = picture_png_as(
+        pixel, W * 3, H, W,
+        &(struct picture_kind){
+            .bits = 8, .colour = PNG_COLOR_TYPE_RGB, .interlace = PNG_INTERLACE_ADAM7});
+    assert_memory_equal(whole(file, 3).pixel, pixel, H * W * 3);
+    assert_string_equal(broken(file.bytes, file.n / 2),
+                        "its PNG data cannot be decoded: it ends too early");
+    free(file.bytes);
+    free(pixel);
+}
+
 static void a_png_loses_transparency_and_nothing_else(void **state)
 {
     (void)state;
@@ -174,13 +324,6 @@ static void a_large_window_is_decoded_small(void **state)
                             pixel[((4 * y + 2) * W + 4 * x + 2) * 3] + 8);
     free(file.bytes);
     free(pixel);
-}
-
-static const char *broken(const void *bytes, size_t n)
-{
-    int height, width;
-    const char *reason = decoder_begin(decoder, bytes, n, &height, &width);
-    return reason ? reason : decoder_check(decoder);
 }
 
 static void what_is_no_image_is_told_by_its_first_bytes(void **state)
@@ -277,6 +420,13 @@ int main(void)
         cmocka_unit_test(grey_becomes_three_equal_channels),
         cmocka_unit_test(colour_becomes_one_channel_of_luma),
         cmocka_unit_test(cmyk_becomes_rgb),
+        cmocka_unit_test(cmyk_without_adobes_mark_is_not_inverted),
+        cmocka_unit_test(ycck_becomes_rgb_as_cmyk_does),
+        cmocka_unit_test(a_progressive_jpeg_is_as_good_as_a_plain_one),
+        cmocka_unit_test(an_orientation_in_exif_is_not_applied),
+        cmocka_unit_test(a_png_of_16_bits_is_rounded_to_8),
+        cmocka_unit_test(a_png_with_a_palette_has_its_colours),
+        cmocka_unit_test(an_interlaced_png_is_the_picture_it_was_made_of),
         cmocka_unit_test(a_png_loses_transparency_and_nothing_else),
         cmocka_unit_test(rows_of_a_window_are_those_of_the_whole),
         cmocka_unit_test(a_large_window_is_decoded_small),
