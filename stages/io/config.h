@@ -77,6 +77,7 @@ struct space_config {
     struct {
         int channels;           /* of the last 1x1 convolution; 0 = none */
         const char *activation; /* "" = the blocks' */
+        bool bias;              /* of the classifier */
     } head;
 };
 

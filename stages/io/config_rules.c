@@ -220,6 +220,73 @@ static void channels_fit(struct check *check)
                       channels, config->dataset.format);
 }
 
+/* ShuffleNetV2's blocks: of c channels they keep half at stride 1, all at stride 2, and
+ * make the others, at least one. */
+static bool splits_channels(const char *token)
+{
+    return strncmp(token, "shuffle", 7) == 0 || strcmp(token, "xception") == 0;
+}
+
+static void block_splits(struct check *check, int item, const char *token, int c, int k,
+                         int stride)
+{
+    if (!splits_channels(token))
+        return;
+    int kept = stride == 1 ? c / 2 : c;
+    if (stride == 1 && c % 2 != 0)
+        contradiction(check,
+                      "item %d: %s at stride 1 halves %d channels, expected an "
+                      "even number",
+                      item, token, c);
+    else if (k <= kept)
+        contradiction(check,
+                      "item %d: %s at stride %d keeps %d of its %d input "
+                      "channels, so %d for its output is too few",
+                      item, token, stride, kept, c, k);
+}
+
+static void fixed_blocks_split(struct check *check, int *c)
+{
+    const struct space_config *space = &check->config->space;
+    for (int i = 0; i < space->n_fixed; i++) {
+        const struct fixed_config *fixed = &space->fixed[i];
+        block_splits(check, i, fixed->op, *c, fixed->channels, fixed->stride);
+        if (fixed->repeat > 1)
+            block_splits(check, i, fixed->op, fixed->channels, fixed->channels, 1);
+        *c = fixed->channels;
+    }
+}
+
+/* One problem for a stage: it is the same for all ops of that kind. */
+static void stages_split(struct check *check, const char *token, int c)
+{
+    const struct space_config *space = &check->config->space;
+    for (int i = 0; i < space->n_stages; i++) {
+        const struct space_stage_config *stage = &space->stages[i];
+        block_splits(check, i, token, c, stage->channels, stage->stride);
+        if (stage->repeat > 1)
+            block_splits(check, i, token, stage->channels, stage->channels, 1);
+        c = stage->channels;
+    }
+}
+
+static void channels_split(struct check *check)
+{
+    const struct space_config *space = &check->config->space;
+    int c = space->stem.channels;
+    if (!about(check, "space.fixed", "space.stem.channels", NULL))
+        return;
+    fixed_blocks_split(check, &c);
+    if (!about(check, "space.stages", "space.fixed", "space.stem.channels",
+               "space.choices", NULL))
+        return;
+    for (int o = 0; o < space->n_choices; o++)
+        if (splits_channels(space->choices[o])) {
+            stages_split(check, space->choices[o], c);
+            break;
+        }
+}
+
 static void crop_fits(struct check *check)
 {
     const struct config *config = check->config;
@@ -272,6 +339,7 @@ void config_rules_check(const struct config *config, unsigned use,
     layers_fit(&check);
     strides_fit(&check);
     channels_fit(&check);
+    channels_split(&check);
     crop_fits(&check);
     paths_suffice(&check);
 }

@@ -149,7 +149,9 @@ static const struct setting rows[] = {
         "What each layer chooses from. kKeE is an inverted bottleneck with a K x K "
         "depthwise kernel and expansion E, kKeEs one with "
         "squeeze-and-excitation, id passes through. Or by factors: {kernels: [3, "
-        "5, 7], expansions: [3, 6], squeeze_excite: [false], identity: true}."),
+        "5, 7], expansions: [3, 6], squeeze_excite: [false], identity: true}. "
+        "shuffleK is ShuffleNetV2's block with a K x K kernel, xception its variant "
+        "with three 3 x 3 ones."),
     SECTION("space.squeeze_excite", USE_SPACE | USE_NETWORK,
             "Squeeze-and-excitation, in the blocks that have it."),
     NUMBER(space.squeeze_excite.ratio, "0.25", 0.001, 8, USE_SPACE | USE_NETWORK,
@@ -166,6 +168,8 @@ static const struct setting rows[] = {
             "Its output channels (paper: 1280); 0 = there is none."),
     WORD(space.head.activation, "\"\"", " " ACTIVATIONS, USE_SPACE | USE_NETWORK,
          "The activation after it; \"\" = the blocks'."),
+    BOOLEAN(space.head.bias, "true", USE_SPACE | USE_NETWORK,
+            "Whether the classifier after pooling has a bias."),
 
     SECTION(
         "supernet", USE_TRAINING,

@@ -50,11 +50,21 @@ static void write_input(FILE *out, const struct setting *setting, const void *ba
 /* --- fixed blocks and stages: lists of small mappings ------------------------------
  */
 
+static bool is_named_token(const char *text)
+{
+    static const char *const names[] = {"id", "shuffle3", "shuffle5", "shuffle7",
+                                        "xception"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(text, names[i]) == 0)
+            return true;
+    return false;
+}
+
 static bool is_token(const char *text)
 {
     char canonical[CONFIG_TOKEN_SIZE];
     int kernel, expansion, end = 0;
-    if (strcmp(text, "id") == 0)
+    if (is_named_token(text))
         return true;
     if (sscanf(text, "k%1de%2d%n", &kernel, &expansion, &end) != 2)
         return false;
@@ -74,11 +84,12 @@ static bool read_token(const struct reader *reader, const struct setting *settin
 {
     char *token = (char *)base + setting->offset;
     if (node->kind != YAML_TREE_SCALAR || !is_token(node->text)) {
-        reader_problem(reader, node, shown,
-                       "'%.60s' is not an operation, expected k3e6 (kernel 3, 5 or 7, "
-                       "expansion 1 to %d), k3e6s (with squeeze-and-excitation) or id",
-                       node->kind == YAML_TREE_SCALAR ? node->text : "(a list)",
-                       EXPANSION_MAX);
+        reader_problem(
+            reader, node, shown,
+            "'%.60s' is not an operation, expected k3e6 (kernel 3, 5 or 7, "
+            "expansion 1 to %d), k3e6s (with squeeze-and-excitation), shuffle3 "
+            "(3, 5 or 7), xception or id",
+            node->kind == YAML_TREE_SCALAR ? node->text : "(a list)", EXPANSION_MAX);
         return false;
     }
     snprintf(token, CONFIG_TOKEN_SIZE, "%s", node->text);

@@ -7,6 +7,7 @@
 
 #include "base/die.h"
 #include "base/memory.h"
+#include "nas/graph.h"
 
 static struct cost cost_sum(struct cost a, struct cost b)
 {
@@ -22,9 +23,9 @@ static struct cost conv_bn(int64_t pixels, int64_t fan_in, int64_t kernel, int64
     return (struct cost){.flops = pixels * weights, .params = weights + 2 * k};
 }
 
-static struct cost linear(int64_t c, int64_t k)
+static struct cost linear(int64_t c, int64_t k, bool bias)
 {
-    return (struct cost){.flops = c * k, .params = c * k + k};
+    return (struct cost){.flops = c * k, .params = c * k + (bias ? k : 0)};
 }
 
 static struct cost cost_of_mbconv(const struct space *space, const struct op *op,
@@ -38,10 +39,27 @@ static struct cost cost_of_mbconv(const struct space *space, const struct op *op
     cost = cost_sum(cost, conv_bn(after, 1, op->kernel, expanded));
     if (op->squeeze_excite) {
         int squeezed = space_se_channels(space, op, place->c);
-        cost = cost_sum(cost, linear(expanded, squeezed));
-        cost = cost_sum(cost, linear(squeezed, expanded));
+        cost = cost_sum(cost, linear(expanded, squeezed, true));
+        cost = cost_sum(cost, linear(squeezed, expanded, true));
     }
     return cost_sum(cost, conv_bn(after, expanded, 1, place->k));
+}
+
+static struct cost cost_of_graph(const struct op *op, const struct block_place *place)
+{
+    struct graph graph;
+    struct cost cost = {0};
+    graph_init(&graph, op, place);
+    for (int i = 1; i < graph.n; i++) {
+        const struct node *node = &graph.node[i];
+        int64_t pixels = (int64_t)node->h * node->w;
+        int fan_in = graph.node[node->input[0].node].c;
+        if (node->kind == NODE_POINTWISE)
+            cost = cost_sum(cost, conv_bn(pixels, fan_in, 1, node->c));
+        else if (node->kind == NODE_DEPTHWISE)
+            cost = cost_sum(cost, conv_bn(pixels, 1, node->kernel, node->c));
+    }
+    return cost;
 }
 
 struct cost cost_of_block(const struct space *space, const struct op *op,
@@ -54,6 +72,9 @@ struct cost cost_of_block(const struct space *space, const struct op *op,
         return conv_bn((int64_t)place->p * place->q, place->c, 1, place->k);
     case OP_MBCONV:
         return cost_of_mbconv(space, op, place);
+    case OP_SHUFFLE:
+    case OP_XCEPTION:
+        return cost_of_graph(op, place);
     }
     BUG("op kind %d", (int)op->kind);
 }
@@ -68,10 +89,12 @@ static struct cost cost_of_shared(const struct space *space)
         cost = cost_sum(cost, cost_of_block(space, &fixed->op, &fixed->place));
     }
     int64_t pixels = (int64_t)space->head_h * space->head_w;
-    if (space->head_channels == 0)
-        return cost_sum(cost, linear(space->head_c, space->classes));
-    cost = cost_sum(cost, conv_bn(pixels, space->head_c, 1, space->head_channels));
-    return cost_sum(cost, linear(space->head_channels, space->classes));
+    int pooled = space->head_c;
+    if (space->head_channels) {
+        pooled = space->head_channels;
+        cost = cost_sum(cost, conv_bn(pixels, space->head_c, 1, pooled));
+    }
+    return cost_sum(cost, linear(pooled, space->classes, space->classifier_bias));
 }
 
 const char *const cost_figure_names[COST_FIGURES] = {

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "io/problems.h"
 #include "io/yaml_tree.h"
+#include "nas/graph.h"
 
 /* --- Keys ------------------------------------------------------------------------- */
 
@@ -23,6 +24,9 @@ void latency_key_of_block(const struct op *op, const struct block_place *place,
         *key = '\0';
     else if (op->kind == OP_IDENTITY)
         snprintf(key, LATENCY_KEY_SIZE, "identity-%s-stride:%d", shapes, place->stride);
+    else if (op_has_graph(op))
+        snprintf(key, LATENCY_KEY_SIZE, "%s-%s-stride:%d", op->token, shapes,
+                 place->stride);
     else
         snprintf(key, LATENCY_KEY_SIZE,
                  "expanded_conv-%s-expand:%d-kernel:%d-stride:%d-idskip:%d%s", shapes,

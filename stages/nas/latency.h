@@ -10,10 +10,11 @@
  *   Logits-input:7x7x1280-output:1000                           pooling and classifier
  *
  * idskip:1 is a block with a residual connection. Two forms are ours: `-se:1` follows a
- * block with squeeze-and-excitation, and an identity that changes the shape (a 1 x 1
- * convolution) is `identity-input:...-output:...-stride:2`. An identity that keeps the
- * shape takes no time and has no key. A table is that of one device, one batch size,
- * and one choice of activations; it does not know which.
+ * block with squeeze-and-excitation, and what is no MBConv begins with its name: an
+ * identity that changes the shape (a 1 x 1 convolution) is
+ * `identity-input:...-output:...-stride:2`, likewise `shuffle5-input:...`. An identity
+ * that keeps the shape takes no time and has no key. A table is that of one device, one
+ * batch size, and one choice of activations; it does not know which.
  */
 #ifndef NAS_LATENCY_H
 #define NAS_LATENCY_H

@@ -93,6 +93,7 @@ void space_init(struct space *space, const struct space_config *config)
         .c = config->input[2],
         .classes = config->classes,
         .head_channels = config->head.channels,
+        .classifier_bias = config->head.bias,
         .se_ratio = config->squeeze_excite.ratio,
         .se_of_input = strcmp(config->squeeze_excite.of, "input") == 0,
     };
@@ -122,15 +123,13 @@ static int read_number(const char **text)
     return number;
 }
 
-bool op_parse(const char *token, struct op *op)
+static bool kernel_known(int kernel)
 {
-    *op = (struct op){.kind = OP_IDENTITY};
-    if (strlen(token) >= OP_TOKEN_SIZE)
-        return false;
-    strcpy(op->token, token);
-    if (strcmp(token, "id") == 0)
-        return true;
+    return kernel == 3 || kernel == 5 || kernel == 7;
+}
 
+static bool parse_mbconv(const char *token, struct op *op)
+{
     op->kind = OP_MBCONV;
     if (*token++ != 'k')
         return false;
@@ -140,8 +139,30 @@ bool op_parse(const char *token, struct op *op)
     op->expansion = read_number(&token);
     op->squeeze_excite = *token == 's';
     token += op->squeeze_excite;
-    bool kernel_known = op->kernel == 3 || op->kernel == 5 || op->kernel == 7;
-    return *token == '\0' && kernel_known && op->expansion >= 1;
+    return *token == '\0' && kernel_known(op->kernel) && op->expansion >= 1;
+}
+
+bool op_parse(const char *token, struct op *op)
+{
+    static const char shuffle[] = "shuffle";
+    *op = (struct op){.kind = OP_IDENTITY};
+    if (strlen(token) >= OP_TOKEN_SIZE)
+        return false;
+    strcpy(op->token, token);
+    if (strcmp(token, "id") == 0)
+        return true;
+    if (strcmp(token, "xception") == 0) {
+        op->kind = OP_XCEPTION;
+        op->kernel = 3;
+        return true;
+    }
+    if (strncmp(token, shuffle, strlen(shuffle)) == 0) {
+        op->kind = OP_SHUFFLE;
+        token += strlen(shuffle);
+        op->kernel = read_number(&token);
+        return *token == '\0' && kernel_known(op->kernel);
+    }
+    return parse_mbconv(token, op);
 }
 
 int op_expanded_channels(const struct op *op, int c_in)

@@ -22,12 +22,16 @@ enum {
 enum op_kind {
     OP_IDENTITY, /* pass-through; 1x1 convolution + BN when the shape changes */
     OP_MBCONV,   /* expand 1x1 - depthwise kxk - [SE] - project 1x1 */
+    OP_SHUFFLE,  /* ShuffleNetV2's block, and its variant (graph.h) */
+    OP_XCEPTION,
 };
 
-/* One alternative of a layer; `token` is its text form: "id", "k3e6", "k5e3s". */
+/* One alternative of a layer; `token` is its text form: "id", "k3e6", "k5e3s",
+ * "shuffle5", "xception". */
 struct op {
     enum op_kind kind;
-    int kernel, expansion; /* MBConv; expansion 1 has no expand convolution */
+    int kernel;    /* of depthwise convolutions */
+    int expansion; /* MBConv; 1 has no expand convolution */
     bool squeeze_excite;
     char token[OP_TOKEN_SIZE];
 };
@@ -56,6 +60,7 @@ struct space {
     struct op op[SPACE_OPS_MAX];                /* the same choices in every layer */
     int head_channels;          /* 0 = no head convolution: the last layer is pooled */
     int head_h, head_w, head_c; /* its input */
+    bool classifier_bias;
     double se_ratio;
     bool se_of_input; /* the ratio is of the block's input width, else the expanded one
                        */

@@ -1,7 +1,8 @@
 /*
  * block.h - one operation at one place of the network, with its own weights: MBConv
  * (expand - depthwise - [squeeze-excite] - project, method.md's search space) or
- * identity (nothing, or a 1x1 convolution + BN where the shape changes).
+ * identity (nothing, or a 1x1 convolution + BN where the shape changes). What is no
+ * chain of convolutions is a cell (cell.h).
  *
  * A block does not own memory: its weights lie in the supernet's block of floats, its
  * tensors in an arena. block_take() decides what is kept of a forward pass.
@@ -10,19 +11,9 @@
 #define NET_BLOCK_H
 
 #include "nas/space.h"
-#include "net/layout.h"
-#include "tensor/batchnorm.h"
+#include "net/conv_bn.h"
 #include "tensor/gram.h"
 #include "tensor/squeeze_excite.h"
-#include "tensor/tensor.h"
-
-/* Offsets of a convolution with BN: w, gamma, beta among the weights; mean and variance
- * among the running statistics. */
-struct conv_bn {
-    size_t w, gamma, beta;
-    size_t mean, variance;
-    int k; /* output channels */
-};
 
 struct block {
     struct op op;
@@ -35,6 +26,7 @@ struct block {
     bool residual;            /* MBConv that keeps the shape */
     struct conv_bn expand, depthwise, project; /* identity's convolution: project */
     size_t se_w1, se_b1, se_w2, se_b2;
+    struct cell *cell; /* not NULL: its inside is a graph; of the above, name and act */
     size_t begin, end; /* its range of the weights */
 };
 
@@ -50,36 +42,19 @@ void block_init(struct block *block, const char *name, const struct space *space
                 struct layout *statistics);
 /* False for the place of one that was never built (supernet_create_path()). */
 bool block_is_built(const struct block *block);
-/* One convolution with BN, for stem and head too. shape: of w; inner: see layout_add.
- */
-void conv_bn_init(struct conv_bn *conv, const char *prefix, const char *name, int k,
-                  int rank, const size_t *shape, int inner, double fan_out,
-                  struct layout *weights, struct layout *statistics);
+void block_release(struct block *block);
 
-/* One BN's numbers in one pass, and the batch's biased variance. */
-struct bn_pass {
-    struct batchnorm bn;
-    float *variance;
-};
+enum { BLOCK_BNS = 3 };
 
 /* What a forward pass leaves. y is the output (a pass-through block has none of its
- * own: its output is its input). */
+ * own: its output is its input). A cell has its inner tensors in z2, and all its BNs'
+ * numbers, one after the other, in the last bn. */
 struct block_tensors {
     float *z1, *z2, *z3, *y; /* z1: not in a fused block, see block.c */
     struct gram gram;        /* in its place, of the input */
-    float *shift1;           /* bn1's shift for the input less gram.centre */
-    struct bn_pass bn1, bn2, bn3;
+    float *shift1;           /* the first BN's shift for the input less gram.centre */
+    struct bn_pass bn[BLOCK_BNS]; /* of expand, depthwise, project */
     struct squeeze_excite_saved se;
-};
-
-enum bn_mode {
-    BN_BATCH, /* statistics of this batch; bn* are written */
-    BN_GIVEN, /* bn* hold what to use (recalibrated) */
-};
-
-/* The supernet's numbers that a block reads. */
-struct net_values {
-    const float *weights, *statistics; /* statistics: centres of the moments only */
 };
 
 /* Takes y only (outputs), then the rest (inner): a scorer releases the rest early. */
@@ -89,32 +64,27 @@ void block_take_inner(const struct block *block, int n, struct arena *arena,
                       struct block_tensors *tensors);
 void block_take_bn(const struct block *block, struct arena *arena,
                    struct block_tensors *tensors);
-void bn_pass_take(int c, struct arena *arena, struct bn_pass *bn);
+/* The channels of each of its BNs; 0: it has none there. */
+void block_bn_channels(const struct block *block, int channels[BLOCK_BNS]);
+/* Their scale and shift from the mean and variance that they hold (for BN_GIVEN), or
+ * from the running statistics. */
+void block_bn_given(const struct block *block, const struct net_values *net,
+                    struct bn_pass bn[BLOCK_BNS]);
+void block_bn_running(const struct block *block, const struct net_values *net,
+                      struct bn_pass bn[BLOCK_BNS]);
 
-/* x: the block's input, plain or (the first block after the stem) activated. */
+/* x: the block's input, plain or (the first block after the stem, no cell)
+ * activated. */
 void block_forward(const struct block *block, const struct net_values *net, int n,
                    const struct source *x, enum bn_mode mode,
                    struct block_tensors *tensors, struct arena *scratch);
 
-/* BN statistics from the moments of a convolution's output (BN_BATCH). */
-void conv_bn_finish(const struct conv_bn *conv, const struct net_values *net,
-                    size_t pixels, const struct moments *moments,
-                    const struct bn_pass *bn);
-/* Room for moments about the running mean. */
-struct moments conv_bn_moments(const struct conv_bn *conv, const struct net_values *net,
-                               struct arena *scratch);
-
-/* Sums that a BN's backward wants, [padded k] each. */
-struct bn_sums {
-    double *g, *gz;
-};
-
 /*
- * dy: gradient of the block's output y, with `sums` taken over z3. Writes the gradients
- * of its weights to `gradients` (laid out as its range of the weights: gradients[0] is
- * weight block->begin) and the input's gradient to `dx` (the residual is added here; g
- * must not be dy's memory). BN_BATCH statistics are assumed. A pass-through block has
- * no backward.
+ * dy: gradient of the block's output y, with `sums` taken over z3 (of a cell, none).
+ * Writes the gradients of its weights to `gradients` (laid out as its range of the
+ * weights: gradients[0] is weight block->begin) and the input's gradient to `dx` (the
+ * residual is added here; g must not be dy's memory). BN_BATCH statistics are assumed.
+ * A pass-through block has no backward.
  */
 void block_backward(const struct block *block, const struct net_values *net, int n,
                     const struct source *x, const struct block_tensors *tensors,
@@ -129,14 +99,10 @@ size_t block_scratch(const struct block *block, int n);
 /* Running statistics move towards the batch's after a training step. */
 void block_update_statistics(const struct block *block, int n, double momentum,
                              const struct block_tensors *tensors, float *statistics);
-void conv_bn_update_statistics(const struct conv_bn *conv, size_t pixels,
-                               double momentum, const struct bn_pass *bn,
-                               float *statistics);
 
 /* The name of the first of the block's convolutions whose BN is not finite (the batch's
  * statistics, or its scale and shift), or NULL: where a training run blew up. */
 const char *block_first_not_finite(const struct block *block,
                                    const struct block_tensors *tensors);
-bool bn_pass_finite(int c, const struct bn_pass *bn);
 
 #endif

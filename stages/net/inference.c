@@ -1,6 +1,7 @@
 #include "net/inference.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/die.h"
@@ -12,7 +13,7 @@ struct inference {
     struct arena *numbers;               /* BN's of every convolution */
     struct chain chain;
     int batch;
-    struct bn_pass stem, head, block[CHAIN_MAX][3];
+    struct bn_pass stem, head, block[CHAIN_MAX][BLOCK_BNS];
     struct head_tensors result; /* of the last run */
 };
 
@@ -57,37 +58,21 @@ static void numbers_take(struct inference *inference)
     for (int i = 0; i < inference->chain.n; i++) {
         struct block_tensors t = {0};
         block_take_bn(inference->chain.block[i], arena, &t);
-        inference->block[i][0] = t.bn1;
-        inference->block[i][1] = t.bn2;
-        inference->block[i][2] = t.bn3;
+        memcpy(inference->block[i], t.bn, sizeof t.bn);
     }
     if (net->space.head_channels)
         bn_pass_take(net->head.k, arena, &inference->head);
 }
 
-static void apply_running(const struct supernet *net, const struct conv_bn *conv,
-                          struct bn_pass *bn)
-{
-    batchnorm_from_statistics(
-        conv->k, net->statistics + conv->mean, net->statistics + conv->variance,
-        net->weights + conv->gamma, net->weights + conv->beta, &bn->bn);
-}
-
 void inference_refresh(struct inference *inference)
 {
     const struct supernet *net = inference->net;
-    apply_running(net, &net->stem, &inference->stem);
-    for (int i = 0; i < inference->chain.n; i++) {
-        const struct block *b = inference->chain.block[i];
-        if (b->has_expand)
-            apply_running(net, &b->expand, &inference->block[i][0]);
-        if (b->op.kind == OP_MBCONV)
-            apply_running(net, &b->depthwise, &inference->block[i][1]);
-        if (!b->passes)
-            apply_running(net, &b->project, &inference->block[i][2]);
-    }
+    struct net_values values = supernet_values(net);
+    conv_bn_running(&net->stem, &values, &inference->stem);
+    for (int i = 0; i < inference->chain.n; i++)
+        block_bn_running(inference->chain.block[i], &values, inference->block[i]);
     if (net->space.head_channels)
-        apply_running(net, &net->head, &inference->head);
+        conv_bn_running(&net->head, &values, &inference->head);
 }
 
 void inference_choose(struct inference *inference, const struct path *path)
@@ -147,10 +132,8 @@ static struct source run_block(struct inference *inference, int i, int n,
         return *x;
     struct arena *arena = workspace->tensors;
     struct net_values values = supernet_values(inference->net);
-    struct block_tensors t = {.bn1 = inference->block[i][0],
-                              .bn2 = inference->block[i][1],
-                              .bn3 = inference->block[i][2],
-                              .y = y};
+    struct block_tensors t = {.y = y};
+    memcpy(t.bn, inference->block[i], sizeof t.bn);
     if (!y)
         block_take_output(b, n, arena, &t);
     size_t mark = arena_mark(arena);

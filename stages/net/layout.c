@@ -1,6 +1,7 @@
 /* layout.c - see layout.h. */
 #include "net/layout.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,27 @@ struct layout_array *layout_add(struct layout *layout, const char *prefix,
     a->offset = layout->floats;
     layout->floats += a->rows * a->stride;
     return a;
+}
+
+size_t layout_add_vector(struct layout *layout, const char *prefix, const char *name,
+                         const char *description, int c, enum array_init init)
+{
+    struct layout_array *a =
+        layout_add(layout, prefix, name, description, 1, &(size_t){(size_t)c}, 1);
+    a->init = init;
+    return a->offset;
+}
+
+size_t layout_add_weight(struct layout *layout, const char *prefix, const char *name,
+                         const char *description, int rank, const size_t *shape,
+                         int inner, double fan_out)
+{
+    struct layout_array *a =
+        layout_add(layout, prefix, name, description, rank, shape, inner);
+    a->init = INIT_NORMAL;
+    a->spread = (float)sqrt(2.0 / fan_out);
+    a->decay = true;
+    return a->offset;
 }
 
 static void array_initialise(const struct layout_array *a, struct rng rng,

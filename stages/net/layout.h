@@ -41,6 +41,13 @@ void layout_release(struct layout *layout);
 struct layout_array *layout_add(struct layout *layout, const char *prefix,
                                 const char *name, const char *description, int rank,
                                 const size_t *shape, int inner);
+/* The two usual ones; they return the offset. A vector of c floats, not decayed, and a
+ * weight with normal initial values of variance 2 / fan_out. */
+size_t layout_add_vector(struct layout *layout, const char *prefix, const char *name,
+                         const char *description, int c, enum array_init init);
+size_t layout_add_weight(struct layout *layout, const char *prefix, const char *name,
+                         const char *description, int rank, const size_t *shape,
+                         int inner, double fan_out);
 /* Initial values, each array from its own stream (seed, RNG_INIT, index). */
 void layout_initialise(const struct layout *layout, uint64_t seed, float *values);
 /* Between the padded block and a dense copy of one array. */

@@ -141,7 +141,8 @@ void head_pass(const struct supernet *net, int n, const struct source *x,
     global_pool_forward(pooled, &read, t->pooled);
     dropout_apply(&t->dropout, n, pooled.c, t->pooled);
     linear_forward(n, pooled.c, net->space.classes, t->pooled, net->weights + net->fc_w,
-                   net->weights + net->fc_b, t->logits);
+                   net->space.classifier_bias ? net->weights + net->fc_b : NULL,
+                   t->logits);
     if (labels)
         cross_entropy(n, net->space.classes, t->logits, labels, smoothing, t->loss,
                       t->hit, NULL);
@@ -229,11 +230,9 @@ static int most_channels(const struct supernet *net)
 static void relay_take(const struct supernet *net, int n, struct arena *arena,
                        struct relay *relay)
 {
-    size_t c = channels_padded(most_channels(net));
     for (int i = 0; i < 2; i++) {
         relay->g[i] = arena_floats(arena, widest_output(net, n));
-        double *sums = arena_doubles(arena, 2 * c);
-        relay->sums[i] = (struct bn_sums){sums, sums + c};
+        relay->sums[i] = bn_sums_take(most_channels(net), arena);
     }
     relay->now = 0;
 }
@@ -245,39 +244,14 @@ static struct sink relay_sink(const struct supernet *net, const struct relay *re
     int producer, next = !relay->now;
     chain_source(net, t, i, &producer);
     struct sink sink = {.g = relay->g[next]};
-    if (producer < 0 && net->stem_stored)
+    /* No BN made this input, or several. */
+    if (producer < 0 ? net->stem_stored : t->chain.block[producer]->cell != NULL)
         return sink;
     sink.sum_g = relay->sums[next].g;
     sink.sum_gz = relay->sums[next].gz;
     sink.z = producer < 0 ? t->stem.z : t->block[producer].z3;
-    sink.mean = producer < 0 ? t->stem.bn.bn.mean : t->block[producer].bn3.bn.mean;
+    sink.mean = producer < 0 ? t->stem.bn.bn.mean : t->block[producer].bn[2].bn.mean;
     return sink;
-}
-
-struct coefficient_arrays {
-    float *ca, *cb, *cc;
-};
-
-static struct coefficient_arrays coefficient_arrays_take(int c, struct arena *arena)
-{
-    size_t floats = channels_padded(c);
-    float *p = arena_floats(arena, 3 * floats);
-    return (struct coefficient_arrays){p, p + floats, p + 2 * floats};
-}
-
-/* BN's backward of stem or head; how to read the gradient of its raw output. */
-static struct gradient shared_bn_backward(const struct supernet *net,
-                                          const struct conv_bn *conv, size_t pixels,
-                                          const float *g, const float *z,
-                                          const struct bn_pass *bn,
-                                          const struct bn_sums *sums, float *gradients,
-                                          struct arena *arena)
-{
-    struct coefficient_arrays c = coefficient_arrays_take(conv->k, arena);
-    batchnorm_backward(conv->k, pixels, net->weights + conv->gamma, &bn->bn, sums->g,
-                       sums->gz, c.ca, c.cb, c.cc, gradients + conv->gamma,
-                       gradients + conv->beta);
-    return (struct gradient){g, z, c.ca, c.cb, c.cc, bn->bn.mean};
 }
 
 /* From the loss to the gradient of the last block's output. */
@@ -287,6 +261,7 @@ static void head_backward(const struct supernet *net, int n, const int *labels,
 {
     struct arena *arena = workspace->tensors, *scratch = workspace->scratch;
     size_t mark = arena_mark(arena);
+    struct net_values values = supernet_values(net);
     struct shape pooled = shape_pooled(net, n);
     int classes = net->space.classes;
     float *gradients = workspace->gradients;
@@ -295,7 +270,8 @@ static void head_backward(const struct supernet *net, int n, const int *labels,
     cross_entropy(n, classes, t->head.logits, labels, smoothing, NULL, NULL, dlogits);
     linear_backward(n, pooled.c, classes, dlogits, t->head.pooled,
                     net->weights + net->fc_w, gradients + net->fc_w,
-                    gradients + net->fc_b, dpooled, scratch);
+                    net->space.classifier_bias ? gradients + net->fc_b : NULL, dpooled,
+                    scratch);
     dropout_apply(&t->head.dropout, n, pooled.c, dpooled);
     struct source x = chain_source(net, t, t->chain.n, NULL);
     struct source read = pooled_source(net, &x, &t->head);
@@ -303,8 +279,7 @@ static void head_backward(const struct supernet *net, int n, const int *labels,
     if (!net->space.head_channels) {
         global_pool_backward(pooled, dpooled, &read, &to_last, scratch);
     } else {
-        double *sums = arena_doubles(arena, 2 * channels_padded(pooled.c));
-        struct bn_sums s = {sums, sums + channels_padded(pooled.c)};
+        struct bn_sums s = bn_sums_take(pooled.c, arena);
         float *g = arena_floats(arena, shape_floats(pooled));
         struct sink to_head = {.g = g,
                                .z = t->head.z,
@@ -312,9 +287,10 @@ static void head_backward(const struct supernet *net, int n, const int *labels,
                                .sum_g = s.g,
                                .sum_gz = s.gz};
         global_pool_backward(pooled, dpooled, &read, &to_head, scratch);
+        struct coefficients c = coefficients_take(pooled.c, arena);
         struct gradient dz =
-            shared_bn_backward(net, &net->head, shape_pixels(pooled), g, t->head.z,
-                               &t->head.bn, &s, gradients, arena);
+            conv_bn_backward(&net->head, 0, &values, shape_pixels(pooled), g, t->head.z,
+                             &t->head.bn, &s, &c, gradients);
         pointwise_backward(shape_head_in(net, n), net->head.k, 1, &dz, &x,
                            net->weights + net->head.w, gradients + net->head.w,
                            &to_last, scratch);
@@ -340,9 +316,11 @@ static void stem_pass_backward(const struct supernet *net, int n, const float *i
         activate_backward(shape_stem(net, n), relay->g[relay->now], &x, &to_z, scratch);
         relay->now = next;
     }
-    struct gradient dz = shared_bn_backward(
-        net, &net->stem, shape_pixels(shape_stem(net, n)), relay->g[relay->now],
-        t->stem.z, &t->stem.bn, &relay->sums[relay->now], workspace->gradients, arena);
+    struct net_values values = supernet_values(net);
+    struct coefficients c = coefficients_take(net->stem.k, arena);
+    struct gradient dz = conv_bn_backward(
+        &net->stem, 0, &values, shape_pixels(shape_stem(net, n)), relay->g[relay->now],
+        t->stem.z, &t->stem.bn, &relay->sums[relay->now], &c, workspace->gradients);
     stem_backward(shape_image(net, n), net->stem.k, net->space.stem_kernel,
                   net->space.stem.stride, &dz, images,
                   workspace->gradients + net->stem.w, scratch);
@@ -499,8 +477,8 @@ static size_t ends_backward_bytes(const struct supernet *net, int n)
     arena_floats(plan, (size_t)n * channels_padded(pooled.c));
     arena_doubles(plan, 2 * channels_padded(pooled.c));
     arena_floats(plan, shape_floats(pooled));
-    coefficient_arrays_take(pooled.c, plan);
-    coefficient_arrays_take(net->stem.k, plan);
+    coefficients_take(pooled.c, plan);
+    coefficients_take(net->stem.k, plan);
     size_t bytes = arena_peak(plan);
     arena_free(plan);
     return bytes + 16 * TAKE_SLACK;

@@ -131,9 +131,9 @@ static void tree_release(struct tree *tree)
  * a path.
  */
 struct given {
-    struct bn_pass stem, fixed[SPACE_LAYERS_MAX][3];
-    struct bn_pass (*node)[3]; /* [n_nodes] */
-    struct bn_pass *head;      /* [n] by position in the order */
+    struct bn_pass stem, fixed[SPACE_LAYERS_MAX][BLOCK_BNS];
+    struct bn_pass (*node)[BLOCK_BNS]; /* [n_nodes] */
+    struct bn_pass *head;              /* [n] by position in the order */
     struct arena *arena;
 };
 
@@ -144,9 +144,12 @@ static size_t bn_floats(int c)
 
 static size_t block_bn_floats(const struct block *b)
 {
-    if (b->passes)
-        return 0;
-    return bn_floats(b->place.k) + 2 * bn_floats(b->expanded);
+    int channels[BLOCK_BNS];
+    size_t floats = 0;
+    block_bn_channels(b, channels);
+    for (int i = 0; i < BLOCK_BNS; i++)
+        floats += channels[i] ? bn_floats(channels[i]) : 0;
+    return floats;
 }
 
 static void take_zeroed(int c, struct arena *arena, struct bn_pass *bn)
@@ -157,15 +160,14 @@ static void take_zeroed(int c, struct arena *arena, struct bn_pass *bn)
     memset(bn->variance, 0, bytes);
 }
 
-static void take_block(const struct block *b, struct arena *arena, struct bn_pass bn[3])
+static void take_block(const struct block *b, struct arena *arena,
+                       struct bn_pass bn[BLOCK_BNS])
 {
-    if (b->passes)
-        return;
-    if (b->has_expand)
-        take_zeroed(b->expanded, arena, &bn[0]);
-    if (b->op.kind == OP_MBCONV)
-        take_zeroed(b->expanded, arena, &bn[1]);
-    take_zeroed(b->place.k, arena, &bn[2]);
+    int channels[BLOCK_BNS];
+    block_bn_channels(b, channels);
+    for (int i = 0; i < BLOCK_BNS; i++)
+        if (channels[i])
+            take_zeroed(channels[i], arena, &bn[i]);
 }
 
 static const struct block *node_block(const struct supernet *net,
@@ -223,38 +225,19 @@ static void add_share(int c, double share, const struct bn_pass *batch,
     }
 }
 
-static void finish(const struct conv_bn *conv, const struct supernet *net,
-                   struct bn_pass *bn)
-{
-    batchnorm_from_statistics(conv->k, bn->bn.mean, bn->variance,
-                              net->weights + conv->gamma, net->weights + conv->beta,
-                              &bn->bn);
-}
-
-static void finish_block(const struct block *b, const struct supernet *net,
-                         struct bn_pass bn[3])
-{
-    if (b->passes)
-        return;
-    if (b->has_expand)
-        finish(&b->expand, net, &bn[0]);
-    if (b->op.kind == OP_MBCONV)
-        finish(&b->depthwise, net, &bn[1]);
-    finish(&b->project, net, &bn[2]);
-}
-
 static void given_finish(struct given *given, const struct supernet *net,
                          const struct tree *tree)
 {
-    finish(&net->stem, net, &given->stem);
+    struct net_values values = supernet_values(net);
+    conv_bn_given(&net->stem, &values, &given->stem);
     for (int i = 0; i < net->space.n_fixed; i++)
-        finish_block(&net->fixed[i], net, given->fixed[i]);
+        block_bn_given(&net->fixed[i], &values, given->fixed[i]);
     for (int i = 0; i < tree->n; i++) {
         for (int l = tree->shared[i]; l < tree->n_layers; l++)
-            finish_block(node_block(net, tree, i, l), net,
-                         given->node[tree->node[i * tree->n_layers + l]]);
+            block_bn_given(node_block(net, tree, i, l), &values,
+                           given->node[tree->node[i * tree->n_layers + l]]);
         if (net->space.head_channels)
-            finish(&net->head, net, &given->head[i]);
+            conv_bn_given(&net->head, &values, &given->head[i]);
     }
 }
 
@@ -286,19 +269,18 @@ struct walk {
 };
 
 static void share_block(const struct block *b, double share,
-                        const struct block_tensors *t, struct bn_pass bn[3])
+                        const struct block_tensors *t, struct bn_pass bn[BLOCK_BNS])
 {
-    if (b->has_expand)
-        add_share(b->expanded, share, &t->bn1, &bn[0]);
-    if (b->op.kind == OP_MBCONV)
-        add_share(b->expanded, share, &t->bn2, &bn[1]);
-    add_share(b->place.k, share, &t->bn3, &bn[2]);
+    int channels[BLOCK_BNS];
+    block_bn_channels(b, channels);
+    for (int i = 0; i < BLOCK_BNS; i++)
+        add_share(channels[i], share, &t->bn[i], &bn[i]);
 }
 
 /* Computes one block for x and returns how its output is read; the output stays in the
  * arena, the inner tensors do not. */
 static struct source walk_block(struct walk *walk, const struct block *b,
-                                const struct source *x, struct bn_pass given[3])
+                                const struct source *x, struct bn_pass given[BLOCK_BNS])
 {
     if (b->passes)
         return *x;
@@ -307,7 +289,7 @@ static struct source walk_block(struct walk *walk, const struct block *b,
     block_take_output(b, walk->n, arena, &t);
     size_t mark = arena_mark(arena);
     if (walk->mode == BN_GIVEN)
-        t.bn1 = given[0], t.bn2 = given[1], t.bn3 = given[2];
+        memcpy(t.bn, given, sizeof(t.bn));
     else
         block_take_bn(b, arena, &t);
     block_take_inner(b, walk->n, arena, &t);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/die.h"
+#include "nas/graph.h"
 #include "tensor/stem.h"
 
 /* Building. */
@@ -50,6 +51,8 @@ static void classifier_init(struct supernet *net)
                    "linear layer weight", 2, (size_t[]){classes, c}, 1);
     w->init = INIT_UNIFORM, w->spread = spread, w->decay = true;
     net->fc_w = w->offset;
+    if (!s->classifier_bias)
+        return;
     struct layout_array *b = layout_add(&net->weight_layout, "shared/classifier",
                                         "bias", "linear layer bias", 1, &classes, 1);
     b->init = INIT_UNIFORM, b->spread = spread;
@@ -101,6 +104,14 @@ static void shared_init(struct supernet *net, const struct space_config *config)
     net->shared_end = net->weight_layout.floats;
 }
 
+static bool may_begin_with_cell(const struct space *s)
+{
+    bool cell = s->n_fixed && op_has_graph(&s->fixed[0].op);
+    for (int o = 0; !s->n_fixed && o < s->n_ops; o++)
+        cell |= op_has_graph(&s->op[o]);
+    return cell;
+}
+
 static struct supernet *create(const struct space_config *config,
                                const struct path *only, uint64_t seed)
 {
@@ -113,7 +124,8 @@ static struct supernet *create(const struct space_config *config,
     net->head_act = activation_or(config->head.activation, act);
     const struct space *s = &net->space;
     net->stem_stored =
-        block_keeps_shape(s->n_fixed ? &s->fixed[0].place : &s->layer[0]);
+        block_keeps_shape(s->n_fixed ? &s->fixed[0].place : &s->layer[0]) ||
+        may_begin_with_cell(s);
     shared_init(net, config);
     blocks_init(net, config, only);
     size_t weights = net->weight_layout.floats,
@@ -147,6 +159,10 @@ void supernet_free(struct supernet *net)
     layout_release(&net->weight_layout);
     layout_release(&net->statistic_layout);
     arena_free(net->arena);
+    for (int i = 0; i < net->space.n_fixed; i++)
+        block_release(&net->fixed[i]);
+    for (int i = 0; i < net->space.n_layers * net->space.n_ops; i++)
+        block_release(&net->layer[i]);
     free(net->layer);
     free(net);
 }

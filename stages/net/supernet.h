@@ -25,11 +25,12 @@ struct supernet {
     float *weights, *momentum, *statistics;
     struct conv_bn stem, head;
     enum activation stem_act, head_act;
-    bool stem_stored; /* the first block may keep the shape: see activate.h */
+    bool stem_stored; /* the first block may keep the shape, or is a cell: see
+                         activate.h */
     struct block fixed[SPACE_LAYERS_MAX];
     struct block *layer; /* [n_layers][n_ops] */
-    size_t fc_w, fc_b;
-    size_t shared_end; /* weights [0, shared_end) belong to every path */
+    size_t fc_w, fc_b;   /* no fc_b without space.classifier_bias */
+    size_t shared_end;   /* weights [0, shared_end) belong to every path */
 };
 
 /* Builds it with its initial weights; seed from the config. */

@@ -54,10 +54,22 @@ void linear_forward(int n, int c, int classes, const float *x, const float *w,
     const size_t row = channels_padded(classes);
     for (int i = 0; i < n; i++)
         for (int k = 0; k < classes; k++)
-            logits[(size_t)i * row + (size_t)k] = b[k];
+            logits[(size_t)i * row + (size_t)k] = b ? b[k] : 0;
     multiply(n, classes, c, (struct factor){x, channels_padded(c), false},
              (struct factor){w, channels_padded(c), true}, 1, logits, row);
     clear_padding(n, classes, logits);
+}
+
+static void bias_gradient(int n, int classes, const float *dlogits, float *db)
+{
+    const size_t row = channels_padded(classes);
+    for (int k = 0; k < classes; k++) {
+        double sum = 0;
+        for (int i = 0; i < n; i++)
+            sum += (double)dlogits[(size_t)i * row + (size_t)k];
+        db[k] = (float)sum;
+    }
+    clear_padding(1, classes, db);
 }
 
 void linear_backward(int n, int c, int classes, const float *dlogits, const float *x,
@@ -70,13 +82,8 @@ void linear_backward(int n, int c, int classes, const float *dlogits, const floa
     multiply(classes, c, n, (struct factor){dlogits, row, true},
              (struct factor){x, padded_c, false}, 0, dw, padded_c);
     clear_padding(classes, c, dw);
-    for (int k = 0; k < classes; k++) {
-        double sum = 0;
-        for (int i = 0; i < n; i++)
-            sum += (double)dlogits[(size_t)i * row + (size_t)k];
-        db[k] = (float)sum;
-    }
-    clear_padding(1, classes, db);
+    if (db)
+        bias_gradient(n, classes, dlogits, db);
     if (!dx)
         return;
     multiply(n, c, classes, (struct factor){dlogits, row, false},

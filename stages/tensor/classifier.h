@@ -9,9 +9,10 @@
 
 #include "tensor/tensor.h"
 
+/* b NULL: there is no bias. */
 void linear_forward(int n, int c, int classes, const float *x, const float *w,
                     const float *b, float *logits);
-/* dw, db, dx are overwritten; dx NULL: not wanted. */
+/* dw, db, dx are overwritten; db, dx NULL: not wanted. */
 void linear_backward(int n, int c, int classes, const float *dlogits, const float *x,
                      const float *w, float *dw, float *db, float *dx,
                      struct arena *scratch);

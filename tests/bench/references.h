@@ -43,7 +43,7 @@ static const struct reference references[] = {
                .n_choices = 4,
                .choices = {"k3e6", "k5e3", "k7e6", "k3e3"},
                .squeeze_excite = NO_SQUEEZE_EXCITE,
-               .head = {.channels = 1280, .activation = ""}}},
+               .head = {.channels = 1280, .activation = "", .bias = true}}},
     {.name = "cifar",
      .batch = 128,
      .path = "k3e3 k5e6 k3e3 k5e6 k3e3 k5e6 k3e3 k5e6",
@@ -56,7 +56,7 @@ static const struct reference references[] = {
                .n_choices = 2,
                .choices = {"k3e3", "k5e6"},
                .squeeze_excite = NO_SQUEEZE_EXCITE,
-               .head = {.channels = 1280, .activation = ""}}},
+               .head = {.channels = 1280, .activation = "", .bias = true}}},
 };
 
 static const struct reference *reference_named(const char *name)

@@ -82,6 +82,21 @@ text() { # text FILE ARRAY
     [ "$output" = 0 ]
 }
 
+@test "a network of ShuffleNetV2's blocks is trained and judged" {
+    shuffles=('space.choices=[shuffle3,xception,id]' space.head.bias=false
+        'space.stages=[{channels: 12, repeat: 2, stride: 2}, {channels: 20, repeat: 2, stride: 2}]')
+    retrain shuffles retrain.epochs=1 "${shuffles[@]}" \
+        'retrain.network="shuffle3 xception xception shuffle3"'
+    [ "$(text shuffles network/architecture)" = "shuffle3 xception xception shuffle3" ]
+    evaluate shuffles "${shuffles[@]}"
+    run "$BUILD/evaluate" --show="$BATS_FILE_TMPDIR/shuffles.evaluate.h5"
+    [[ ${lines[1]} == shuffles.evaluate*%*%* ]]
+    h5dump -n "$BATS_FILE_TMPDIR/shuffles.h5" >"$BATS_TEST_TMPDIR/names"
+    grep -q 'last/weights/layer02/xception/side_project/gamma' "$BATS_TEST_TMPDIR/names"
+    run grep -c 'classifier/bias' "$BATS_TEST_TMPDIR/names"
+    [ "$output" = 0 ]
+}
+
 @test "a network that is none of the space is explained, and nothing started" {
     run retrain none 'retrain.network="k3e3 id k7e6 id"'
     [ "$status" = 2 ]

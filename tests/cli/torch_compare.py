@@ -69,8 +69,28 @@ def gate(w, name, x, activation, gate_activation):
     return ACTIVATIONS[gate_activation](out)[:, :, None, None]
 
 
+def channels_split(w, name, kind, x, stride, act):
+    """ShuffleNetV2's blocks, as SinglePathOneShot's release has them."""
+    side, kept = x, x[:, 0::2]
+    if stride == 1:
+        x = x[:, 1::2]
+    else:
+        kept = depthwise(w, f"{name}/side_depthwise", side, stride, "none")
+        kept = pointwise(w, f"{name}/side_project", kept, 1, act)
+    if kind == "shuffle":
+        x = pointwise(w, f"{name}/expand", x, 1, act)
+        x = depthwise(w, f"{name}/depthwise", x, stride, "none")
+        x = pointwise(w, f"{name}/project", x, 1, act)
+    for i in (1, 2, 3) if kind == "xception" else ():
+        x = depthwise(w, f"{name}/depthwise{i}", x, stride if i == 1 else 1, "none")
+        x = pointwise(w, f"{name}/pointwise{i}", x, 1, act)
+    return torch.cat((kept, x), 1)
+
+
 def block(w, words, x):
     name, kind, _, expansion, stride, c, k, act, se_act, se_gate = words
+    if kind in ("shuffle", "xception"):
+        return channels_split(w, name, kind, x, int(stride), act)
     stride, keeps = int(stride), stride == "1" and c == k
     if kind == "identity":
         return x if keeps else pointwise(w, f"{name}/project", x, stride, "none")
@@ -93,7 +113,7 @@ def network(w, blocks, words):
     if head != "0":
         x = pointwise(w, "shared/head", x, 1, head_act)
     logits = F.linear(x.mean((2, 3)), w["weight/shared/classifier/weight"],
-                      w["weight/shared/classifier/bias"])
+                      w.get("weight/shared/classifier/bias"))
     loss = F.cross_entropy(logits, w["labels"].long(), label_smoothing=float(smoothing),
                            reduction="none")
     return logits, loss
@@ -121,7 +141,10 @@ def compare(file):
         theirs[name.replace("weight/", "gradient/", 1)] = arrays[name].grad
     worst, at = 0, ""
     for name, array in theirs.items():
-        scale = max(array.abs().max().item(), 1e-3)
+        # A shift before a convolution with BN has no effect: its gradient is 0 but for
+        # rounding, which goes with the scale's.
+        alike = theirs.get(name.replace("/beta", "/gamma"), array)
+        scale = max(array.abs().max().item(), alike.abs().max().item(), 1e-3)
         off = (arrays[name] - array).abs().max().item() / scale
         if not off <= worst:
             worst, at = off, name

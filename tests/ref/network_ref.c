@@ -1,5 +1,6 @@
 #include "ref/network_ref.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,17 +78,16 @@ static struct tensor pointwise(const struct network_ref *run,
     return out;
 }
 
-static struct tensor depthwise(const struct network_ref *run, const struct block *b,
-                               const struct tensor *in)
+static struct tensor depthwise(const struct network_ref *run,
+                               const struct conv_bn *conv, int r, int stride,
+                               const struct tensor *in, enum activation act)
 {
-    const int stride = b->place.stride;
     const struct shape s = in->shape;
     struct tensor out =
         new_tensor(s.n, (s.h + stride - 1) / stride, (s.w + stride - 1) / stride, s.c);
     const struct source_ref x = {.z = in->x};
-    depthwise_ref_forward(s, b->op.kernel, stride, &x, run->weights + b->depthwise.w,
-                          out.x, NULL);
-    normalise(run, &b->depthwise, &out, b->act);
+    depthwise_ref_forward(s, r, stride, &x, run->weights + conv->w, out.x, NULL);
+    normalise(run, conv, &out, act);
     return out;
 }
 
@@ -123,7 +123,8 @@ static struct tensor mbconv(const struct network_ref *run, const struct block *b
     struct tensor wide = *in;
     if (b->op.expansion > 1)
         wide = pointwise(run, &b->expand, in, b->op.expansion * b->place.c, 1, b->act);
-    struct tensor filtered = depthwise(run, b, &wide);
+    struct tensor filtered =
+        depthwise(run, &b->depthwise, b->op.kernel, b->place.stride, &wide, b->act);
     if (b->op.squeeze_excite)
         squeeze_excite(run, b, &filtered);
     struct tensor out = pointwise(run, &b->project, &filtered, b->place.k, 1, ACT_NONE);
@@ -136,6 +137,94 @@ static struct tensor mbconv(const struct network_ref *run, const struct block *b
     return out;
 }
 
+/* Where the numbers of a convolution of this name lie. */
+static struct conv_bn conv_named(const struct network_ref *run, const struct block *b,
+                                 const char *conv)
+{
+    struct conv_bn found = {0};
+    size_t *const place[] = {&found.w, &found.gamma, &found.beta, &found.mean,
+                             &found.variance};
+    static const char *const array[] = {"weight", "gamma", "beta", "mean", "variance"};
+    for (int a = 0; a < 5; a++) {
+        const struct layout *layout =
+            a < 3 ? &run->net->weight_layout : &run->net->statistic_layout;
+        char name[2 * LAYOUT_NAME_SIZE];
+        snprintf(name, sizeof(name), "%s/%s/%s", b->name, conv, array[a]);
+        for (int i = 0; i < layout->n; i++)
+            if (strcmp(layout->array[i].name, name) == 0)
+                *place[a] = layout->array[i].offset;
+    }
+    return found;
+}
+
+/* The channels first, first + step, ... of t. */
+static struct tensor channels_of(const struct tensor *t, int first, int step)
+{
+    const struct shape s = t->shape;
+    struct tensor out = new_tensor(s.n, s.h, s.w, (s.c - first + step - 1) / step);
+    for (int n = 0; n < s.n; n++)
+        for (int h = 0; h < s.h; h++)
+            for (int w = 0; w < s.w; w++)
+                for (int c = 0; c < out.shape.c; c++)
+                    out.x[ref_at(out.shape, n, h, w, c)] =
+                        t->x[ref_at(s, n, h, w, first + c * step)];
+    return out;
+}
+
+static struct tensor concatenated(const struct tensor *a, const struct tensor *b)
+{
+    const struct shape s = a->shape;
+    struct tensor out = new_tensor(s.n, s.h, s.w, s.c + b->shape.c);
+    for (int n = 0; n < s.n; n++)
+        for (int h = 0; h < s.h; h++)
+            for (int w = 0; w < s.w; w++)
+                for (int c = 0; c < out.shape.c; c++)
+                    out.x[ref_at(out.shape, n, h, w, c)] =
+                        c < s.c ? a->x[ref_at(s, n, h, w, c)]
+                                : b->x[ref_at(b->shape, n, h, w, c - s.c)];
+    return out;
+}
+
+/* A step of a branch: replaces *t. to: its channels, 0: depthwise. */
+static void branch_step(const struct network_ref *run, const struct block *b,
+                        const char *name, int to, int stride, struct tensor *t)
+{
+    const struct conv_bn conv = conv_named(run, b, name);
+    struct tensor out = to ? pointwise(run, &conv, t, to, stride, b->act)
+                           : depthwise(run, &conv, b->op.kernel, stride, t, ACT_NONE);
+    free(t->x);
+    *t = out;
+}
+
+/* ShuffleNetV2's blocks. */
+static struct tensor shuffled(const struct network_ref *run, const struct block *b,
+                              const struct tensor *in)
+{
+    const int stride = b->place.stride, inner = b->place.k / 2;
+    struct tensor kept = channels_of(in, 0, stride == 1 ? 2 : 1),
+                  x = channels_of(in, stride == 1, stride == 1 ? 2 : 1);
+    if (stride == 2) {
+        branch_step(run, b, "side_depthwise", 0, 2, &kept);
+        branch_step(run, b, "side_project", b->place.c, 1, &kept);
+    }
+    const int made = b->place.k - kept.shape.c;
+    if (b->op.kind == OP_SHUFFLE) {
+        branch_step(run, b, "expand", inner, 1, &x);
+        branch_step(run, b, "depthwise", 0, stride, &x);
+        branch_step(run, b, "project", made, 1, &x);
+    } else {
+        branch_step(run, b, "depthwise1", 0, stride, &x);
+        branch_step(run, b, "pointwise1", inner, 1, &x);
+        branch_step(run, b, "depthwise2", 0, 1, &x);
+        branch_step(run, b, "pointwise2", inner, 1, &x);
+        branch_step(run, b, "depthwise3", 0, 1, &x);
+        branch_step(run, b, "pointwise3", made, 1, &x);
+    }
+    const struct tensor out = concatenated(&kept, &x);
+    free(kept.x), free(x.x);
+    return out;
+}
+
 /* Replaces *t by the block's output. */
 static void block(const struct network_ref *run, const struct block *b,
                   struct tensor *t)
@@ -143,6 +232,8 @@ static void block(const struct network_ref *run, const struct block *b,
     struct tensor out;
     if (b->op.kind == OP_MBCONV)
         out = mbconv(run, b, t);
+    else if (b->op.kind == OP_SHUFFLE || b->op.kind == OP_XCEPTION)
+        out = shuffled(run, b, t);
     else if (b->place.stride == 1 && b->place.c == b->place.k)
         return;
     else
@@ -172,11 +263,13 @@ static double classify(const struct network_ref *run, const struct tensor *t)
         memory_zeroed((size_t)n * channels_padded(t->shape.c), sizeof(*pooled));
     double *logits = memory_zeroed((size_t)n * row, sizeof(*logits));
     double *loss = memory_zeroed((size_t)n, sizeof(*loss));
+    double *none = memory_zeroed(row, sizeof(*none));
     double *unused = memory_zeroed((size_t)n * row, sizeof(*unused)), mean = 0;
     const struct source_ref x = {.z = t->x};
     global_pool_ref_forward(t->shape, &x, pooled);
-    linear_ref_forward(n, t->shape.c, classes, pooled, run->weights + run->net->fc_w,
-                       run->weights + run->net->fc_b, logits);
+    linear_ref_forward(
+        n, t->shape.c, classes, pooled, run->weights + run->net->fc_w,
+        run->net->space.classifier_bias ? run->weights + run->net->fc_b : none, logits);
     cross_entropy_ref(n, classes, logits, run->labels, run->smoothing, loss, unused);
     for (int i = 0; i < n; i++)
         mean += loss[i] / n;
@@ -185,6 +278,7 @@ static double classify(const struct network_ref *run, const struct tensor *t)
     if (run->loss)
         memcpy(run->loss, loss, (size_t)n * sizeof(*loss));
     free(pooled);
+    free(none);
     free(logits);
     free(loss);
     free(unused);

@@ -55,9 +55,12 @@ static inline void dump_array(FILE *out, const char *prefix,
 
 static inline void dump_block(FILE *out, const struct block *b)
 {
-    fprintf(out, "block %s %s %d %d %d %d %d %s %s %s\n", b->name,
-            b->op.kind == OP_IDENTITY ? "identity" : "mbconv", b->op.kernel,
-            b->op.expansion, b->place.stride, b->place.c, b->place.k,
+    static const char *const kinds[] = {[OP_IDENTITY] = "identity",
+                                        [OP_MBCONV] = "mbconv",
+                                        [OP_SHUFFLE] = "shuffle",
+                                        [OP_XCEPTION] = "xception"};
+    fprintf(out, "block %s %s %d %d %d %d %d %s %s %s\n", b->name, kinds[b->op.kind],
+            b->op.kernel, b->op.expansion, b->place.stride, b->place.c, b->place.k,
             activation_name(b->act), activation_name(b->se_act),
             activation_name(b->se_gate));
 }

@@ -34,7 +34,7 @@ static inline struct space_config tiny_config(const char *choices)
                            .of = "expanded",
                            .activation = "hswish",
                            .gate = "hsigmoid"},
-        .head = {.channels = 20, .activation = ""},
+        .head = {.channels = 20, .activation = "", .bias = true},
     };
     choose(&config, choices);
     return config;

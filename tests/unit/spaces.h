@@ -45,7 +45,7 @@ static inline struct space_config mobile_config(const char *choices)
                            .of = "expanded",
                            .activation = "hswish",
                            .gate = "hsigmoid"},
-        .head = {.channels = 1280, .activation = ""},
+        .head = {.channels = 1280, .activation = "", .bias = true},
     };
     choose(&config, choices);
     return config;
@@ -65,7 +65,7 @@ static inline struct space_config macro_config(void)
                            .of = "expanded",
                            .activation = "hswish",
                            .gate = "hsigmoid"},
-        .head = {.channels = 1280, .activation = ""},
+        .head = {.channels = 1280, .activation = "", .bias = true},
     };
     choose(&config, "id k3e3 k5e6");
     return config;

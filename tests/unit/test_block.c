@@ -31,6 +31,11 @@ static const struct example examples[] = {
      {31, 28, 6, 16, 14, 10, 2},
      "expanded",
      {ACT_RELU6, ACT_RELU, ACT_HSIGMOID}},
+    {"shuffle3", {7, 6, 10, 7, 6, 10, 1}, "expanded", {ACT_RELU, ACT_NONE, ACT_NONE}},
+    {"shuffle7", {7, 5, 36, 7, 5, 20, 1}, "expanded", {ACT_SWISH, ACT_NONE, ACT_NONE}},
+    {"shuffle5", {7, 6, 9, 4, 3, 27, 2}, "expanded", {ACT_RELU, ACT_NONE, ACT_NONE}},
+    {"xception", {5, 6, 10, 5, 6, 38, 1}, "expanded", {ACT_RELU6, ACT_NONE, ACT_NONE}},
+    {"xception", {5, 6, 17, 3, 3, 20, 2}, "expanded", {ACT_RELU, ACT_NONE, ACT_NONE}},
 };
 enum { EXAMPLES = sizeof(examples) / sizeof(*examples) };
 
@@ -72,6 +77,7 @@ static void subject_init(struct subject *s, const struct example *e)
 
 static void subject_release(struct subject *s)
 {
+    block_release(&s->block);
     layout_release(&s->weights), layout_release(&s->statistics);
     free(s->w), free(s->s), free(s->x), free(s->dy);
 }
@@ -124,7 +130,9 @@ static struct results run(const struct subject *s, int threads)
     double *sums = memory_zeroed(2 * channels_padded(s->out.c), sizeof(double));
     const struct bn_sums dy = {sums, sums + channels_padded(s->out.c)};
     struct arena *other = arena_create(batchnorm_scratch(s->out) + (1 << 16));
-    batchnorm_gradient_sums(s->out, s->dy, t.z3, t.bn3.bn.mean, dy.g, dy.gz, other);
+    if (!b->cell)
+        batchnorm_gradient_sums(s->out, s->dy, t.z3, t.bn[2].bn.mean, dy.g, dy.gz,
+                                other);
     arena_free(other);
     const struct sink dx = {.g = r.dx};
     block_backward(b, &net, IMAGES, &x, &t, s->dy, &dy, r.gradients, &dx, arena,
@@ -149,8 +157,8 @@ static void every_output_is_written_and_its_padding_is_zero(void **state)
         struct results r = run(&s, 2);
         for (size_t i = 0; i < shape_floats(s.out); i++)
             assert_true(i % channels_padded(s.out.c) < (size_t)s.out.c
-                            ? isfinite(r.y[i]) && r.y[i] != 0
-                            : r.y[i] == 0);
+                            ? isfinite(r.y[i]) && (s.block.cell || r.y[i] != 0)
+                            : r.y[i] == 0); /* a cell's may be activated: 0 */
         for (size_t i = 0; i < shape_floats(s.in); i++)
             assert_true(i % channels_padded(s.in.c) < (size_t)s.in.c ? isfinite(r.dx[i])
                                                                      : r.dx[i] == 0);
@@ -240,6 +248,19 @@ static void a_block_has_the_arrays_of_its_op(void **state)
          "depthwise/mean depthwise/variance project/mean project/variance "},
         {6, "project/weight project/gamma project/beta ",
          "project/mean project/variance "},
+        {10,
+         "expand/weight expand/gamma expand/beta depthwise/weight depthwise/gamma "
+         "depthwise/beta project/weight project/gamma project/beta ",
+         "expand/mean expand/variance depthwise/mean depthwise/variance project/mean "
+         "project/variance "},
+        {12,
+         "side_depthwise/weight side_depthwise/gamma side_depthwise/beta "
+         "side_project/weight side_project/gamma side_project/beta expand/weight "
+         "expand/gamma expand/beta depthwise/weight depthwise/gamma depthwise/beta "
+         "project/weight project/gamma project/beta ",
+         "side_depthwise/mean side_depthwise/variance side_project/mean "
+         "side_project/variance expand/mean expand/variance depthwise/mean "
+         "depthwise/variance project/mean project/variance "},
     };
     for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++) {
         struct subject s;

@@ -120,6 +120,24 @@ static void strides_stop_at_one_pixel(void **state)
     assert_true(is_taken("space.input=[1, 28, 3]"));
 }
 
+/* The stem has 32 channels, the stage 8. */
+static void blocks_that_split_channels_have_some_to_split(void **state)
+{
+    (void)state;
+    assert_true(is_taken("space.fixed=[{op: shuffle3, channels: 32}, {op: xception, "
+                         "channels: 34, stride: 2, repeat: 2}]"));
+    assert_true(is_refused("space.fixed=[{op: xception, channels: 32, stride: 2}]",
+                           "SET: space.fixed: item 0: xception at stride 2 keeps 32 of "
+                           "its 32 input channels, so 32 for its output is too few\n"));
+    assert_true(is_refused("space.fixed=[{op: shuffle3, channels: 33, repeat: 2}]",
+                           "SET: space.fixed: item 0: shuffle3 at stride 1 halves 33 "
+                           "channels, expected an even number\n"));
+    assert_true(is_refused("space.choices=[k3e3, k5e3, shuffle7, id]",
+                           "5:11: space.stages: item 0: shuffle7 at stride 1 keeps 16 "
+                           "of its 32 input channels, so 8 for its output is too "
+                           "few\n"));
+}
+
 static void a_crop_keeps_a_pixel(void **state)
 {
     (void)state;
@@ -170,7 +188,8 @@ static void a_bad_value_contradicts_nothing(void **state)
     assert_true(is_refused("space.choices=[x]",
                            "SET: space.choices[0]: 'x' is not an operation, expected "
                            "k3e6 (kernel 3, 5 or 7, expansion 1 to 32), k3e6s (with "
-                           "squeeze-and-excitation) or id\n"));
+                           "squeeze-and-excitation), shuffle3 (3, 5 or 7), xception "
+                           "or id\n"));
 }
 
 /* Of 55,300 steps (the default) every 553rd makes 100. */
@@ -193,6 +212,7 @@ int main(void)
         cmocka_unit_test(a_surrogate_batch_has_every_class_and_comes_from_validation),
         cmocka_unit_test(there_are_at_most_64_layers),
         cmocka_unit_test(strides_stop_at_one_pixel),
+        cmocka_unit_test(blocks_that_split_channels_have_some_to_split),
         cmocka_unit_test(a_crop_keeps_a_pixel),
         cmocka_unit_test(no_more_distinct_paths_are_asked_for_than_there_are),
         cmocka_unit_test(snapshots_are_at_most_a_hundred),

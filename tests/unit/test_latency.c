@@ -70,6 +70,10 @@ static void what_the_public_table_lacks_has_a_key_of_its_own(void **state)
     assert_true(op_parse("id", &op));
     latency_key_of_block(&op, &(struct block_place){56, 56, 32, 28, 28, 40, 2}, key);
     assert_string_equal(key, "identity-input:56x56x32-output:28x28x40-stride:2");
+    assert_true(op_parse("shuffle5", &op));
+    latency_key_of_block(&op, &(struct block_place){56, 56, 32, 28, 28, 80, 2}, key);
+    assert_string_equal(key, "shuffle5-input:56x56x32-output:28x28x80-stride:2");
+    assert_true(op_parse("id", &op));
     latency_key_of_block(&op, &(struct block_place){28, 28, 40, 28, 28, 40, 1}, key);
     assert_string_equal(key, "");
 }

@@ -125,6 +125,25 @@ static struct space_config large(void)
     return c;
 }
 
+/* ShuffleNetV2's blocks, one of them on the stem, no bias behind them. */
+static struct space_config shuffles(void)
+{
+    struct space_config c = tiny_config("shuffle3 shuffle5 shuffle7 xception id k3e3");
+    c.head.bias = false;
+    return c;
+}
+
+/* A cell between MBConvs, and after a fixed one; pooled as it is. */
+static struct space_config shuffle_among_others(void)
+{
+    struct space_config c = shuffles();
+    c.n_fixed = 1;
+    c.fixed[0] = (struct fixed_config){"shuffle5", 8, 1, 1, "swish"};
+    c.head.channels = 0;
+    c.head.bias = true;
+    return c;
+}
+
 static const struct example examples[] = {
     {"plain", plain, "k3e3 k5e6 id k7e3", 0},
     {"plain, smoothed", plain, "k7e3 id k5e6 id", 0.1},
@@ -144,6 +163,10 @@ static const struct example examples[] = {
     {"wide", wide, "k7e6 k3e3", 0.1},
     {"wide, residual identity", wide, "k3e3 id", 0},
     {"large images", large, "k3e3", 0.1},
+    {"shuffles", shuffles, "shuffle5 shuffle3 shuffle7 xception", 0.1},
+    {"shuffles, a cell first", shuffles, "xception xception id shuffle3", 0},
+    {"shuffle among others", shuffle_among_others, "k3e3 shuffle3 k3e3 xception", 0.1},
+    {"a fixed shuffle", shuffle_among_others, "shuffle7 id k3e3 k3e3", 0},
 };
 enum { EXAMPLES = sizeof(examples) / sizeof(*examples) };
 

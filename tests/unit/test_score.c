@@ -78,15 +78,19 @@ static void score(struct subject *s, const struct path *path, int n, bool recali
         score_paths(s->scorer, path, n, SPLIT_VALIDATION, images, IMAGES, out);
 }
 
-/* Both ways, for the usual space and for one whose stem is passed on as it is. */
+/* Both ways, for the usual space, for one whose stem is passed on as it is, and for one
+ * with a cell. */
 static void for_each_subject(void (*check)(struct subject *s, bool recalibrated))
 {
     struct space_config kept = config_of_subject();
     kept.fixed[0].channels = kept.stem.channels;
     kept.head.channels = 0;
-    for (int i = 0; i < 4; i++) {
-        struct subject s = new_subject(i & 1 ? kept : config_of_subject());
-        check(&s, i & 2);
+    struct space_config cell = config_of_subject();
+    strcpy(cell.fixed[0].op, "shuffle5");
+    const struct space_config config[] = {config_of_subject(), kept, cell};
+    for (int i = 0; i < 6; i++) {
+        struct subject s = new_subject(config[i / 2]);
+        check(&s, i % 2);
         subject_release(&s);
     }
 }

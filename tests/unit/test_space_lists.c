@@ -53,17 +53,18 @@ static void choices_by_name_keep_their_order(void **state)
 static void what_is_no_operation_is_refused(void **state)
 {
     (void)state;
-    const char *const words[] = {"k4e3",  "k3e0",  "k3e33", "k3e",
-                                 "k3",    "ID",    "k3e3S", "k3e3ss",
-                                 "k3e03", "k03e3", "k3e+3", "k3e3 s"};
+    const char *const words[] = {
+        "k4e3",    "k3e0",     "k3e33",     "k3e",       "k3",       "ID",
+        "k3e3S",   "k3e3ss",   "k3e03",     "k03e3",     "k3e+3",    "k3e3 s",
+        "shuffle", "shuffle4", "shuffle03", "shuffle3s", "xception3"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         char override[80], expected[240];
         snprintf(override, sizeof override, "space.choices=[k3e3, k3e4, %s]", words[i]);
         snprintf(
             expected, sizeof expected,
             "SET: space.choices[2]: '%s' is not an operation, expected k3e6 (kernel "
-            "3, 5 or 7, expansion 1 to 32), k3e6s (with squeeze-and-excitation) or "
-            "id\n",
+            "3, 5 or 7, expansion 1 to 32), k3e6s (with squeeze-and-excitation), "
+            "shuffle3 (3, 5 or 7), xception or id\n",
             words[i]);
         assert_true(is_refused(override, expected));
     }

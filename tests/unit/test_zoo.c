@@ -281,6 +281,16 @@ static const struct network zoo[] = {
      {280307072, 4952528},
      {"", ""},
      {0, 0}},
+    {"SPOS",
+     {16, "", 0, 1024, "expanded"},
+     {{64, 4, 2}, {160, 4, 2}, {320, 8, 2}, {640, 4, 2}},
+     "shuffle7 shuffle5 shuffle3 shuffle5 "
+     "shuffle7 shuffle3 shuffle7 shuffle3 "
+     "shuffle7 shuffle3 shuffle7 xception shuffle3 shuffle3 shuffle3 shuffle3 "
+     "xception shuffle7 xception xception",
+     {322918720, 3558464},
+     {"323", "3.5"},
+     {0, 1.7}},
 };
 
 static void choose_distinct_tokens(struct space_config *config, const char *path)
@@ -302,6 +312,8 @@ static struct space space_of(const struct network *network)
 {
     struct space_config config = mobile_config(plain_choices);
     config.stem.channels = network->around.stem;
+    config.n_fixed = *network->around.fixed_op ? 1 : 0;
+    config.head.bias = network->around.head != 1024; /* SPOS has none */
     config.fixed[0].channels = network->around.fixed_channels;
     strcpy(config.fixed[0].op, network->around.fixed_op);
     config.head.channels = network->around.head;
