@@ -187,11 +187,14 @@ ifeq ($(origin DATA),command line)
 artifact = $(1:%=$(OUT)/%.h5)
 # The second pass. One line per artifact, the picture of the pipeline: what it is made
 # from, its settings apart, and by which program.
+# A table that settings name, if there is one: nobody makes it, but it may be edited.
+table = $(wildcard $(filter-out none,$(shell awk -f slurm/yaml.awk -f slurm/value.awk \
+	-v key=$1 $(SETTINGS)/$2.yaml 2>/dev/null)))
 # Who looks for paths needs the table of latencies where the settings are about them
 # (LATENCY=yes, as slurm/run finds).
 latency := $(LATENCY:yes=$(OUT)/latency.h5)
 $(call artifact,search $(SEARCHES) $(filter ablation/%/search,$(ABLATION))): $(latency)
-$(OUT)/latency.h5: $(SETTINGS)/latency.yaml | $(BUILD)/latency
+$(OUT)/latency.h5: $(SETTINGS)/latency.yaml $(call table,latency.table,latency) | $(BUILD)/latency
 $(OUT)/warmup.h5: $(DATA) | $(BUILD)/warmup
 $(OUT)/greedy.h5: $(OUT)/warmup.h5 $(DATA) | $(BUILD)/greedy
 $(OUT)/search.h5: $(OUT)/greedy.h5 $(DATA) | $(BUILD)/search
@@ -205,9 +208,7 @@ $(OUT)/search_uniform_e.h5: $(OUT)/uniform_e.h5 $(DATA) | $(BUILD)/search
 $(OUT)/search_fairnas.h5: $(OUT)/fairnas.h5 $(DATA) | $(BUILD)/search
 $(OUT)/search_fairnas_e.h5: $(OUT)/fairnas_e.h5 $(DATA) | $(BUILD)/search
 $(OUT)/random.h5: $(OUT)/uniform.h5 $(DATA) | $(BUILD)/search
-# The table of known accuracies, if there is one: nobody makes it, but it may be edited.
-truth := $(wildcard $(filter-out none,$(shell awk -f slurm/yaml.awk -f slurm/value.awk \
-	-v key=rankcorr.truth $(SETTINGS)/rankcorr.yaml 2>/dev/null)))
+truth := $(call table,rankcorr.truth,rankcorr)
 ranked := $(OUT)/uniform.h5 $(OUT)/greedy.h5
 shards := $(if $(filter-out 1,$(SHARDS)),$(shell seq -f 'rankcorr/%.0fof$(SHARDS)' $(SHARDS)))
 $(OUT)/rankcorr.h5: $(if $(shards),$(shards:%=$(OUT)/%.h5),$(ranked)) $(latency) $(DATA) $(truth) | $(BUILD)/rankcorr

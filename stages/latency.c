@@ -8,16 +8,19 @@
  * layer, drawn anew for each round). A part's time is its median over all rounds.
  *
  * latency.h5 holds:
- *   latency/key, time, deviation, count     the table (nas/latency.h)
- *   networks/paths, time, sum               random networks: measured whole, and as the
- *                                           sum of their parts (not for imported
- * tables) error/mean_relative, bias, largest, kendall    of the sums against the
- * measurements
+ *   latency/key, time, deviation, count           the table (nas/latency.h)
+ *
+ * and, if it was measured here, how well sums tell what whole networks take:
+ *   networks/paths, time, sum                     random networks: measured, and summed
+ *   error/mean_relative, bias, largest, kendall   of the sums against the measurements
  */
+#include <errno.h>
+#include <libgen.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/die.h"
@@ -35,6 +38,7 @@
 #include "nas/sampler.h"
 #include "net/inference.h"
 #include "net/paths_file.h"
+#include "paper/text_file.h"
 
 static const struct program program = {
     "latency", "the time of each part of a network on this processor",
@@ -130,8 +134,7 @@ static void note_part(struct measurement *m, const char *key, double seconds)
         add_sample(&m->samples[entry - m->table.entry], 1e3 * seconds);
 }
 
-/* Gives the times of one run to the parts they belong to. Head and classifier run as
- * one: all of it is the head's, if there is one. */
+/* Gives the times of one run to the parts they belong to. */
 static void note_parts(struct measurement *m, const struct path *path)
 {
     const struct space *space = &m->net->space;
@@ -148,10 +151,10 @@ static void note_parts(struct measurement *m, const struct path *path)
         note_part(m, key, *seconds++);
     }
     latency_key_of_head(space, key);
-    note_part(m, key, *seconds);
-    double classifier = *key ? 0 : *seconds;
+    if (*key)
+        note_part(m, key, *seconds++);
     latency_key_of_classifier(space, key);
-    note_part(m, key, classifier);
+    note_part(m, key, *seconds);
 }
 
 /* One round: n_ops paths in which each layer has each of its choices once. */
@@ -286,19 +289,26 @@ static void save(const struct measurement *m, const char *out,
 
 static void write_public(const struct latency_table *table, const char *path)
 {
-    FILE *out = fopen(path, "w");
-    if (!out)
-        die("cannot write '%s'", path);
-    latency_table_write_yaml(table, out);
-    bool good = !ferror(out);
-    if (fclose(out) != 0 || !good)
-        die("cannot write '%s' to its end", path);
+    struct text_file file;
+    text_file_create(&file, "%s", path);
+    latency_table_write_yaml(table, file.out);
+    text_file_commit(&file);
 }
 
-static void import(struct measurement *m)
+/* Found when all is measured, it would have cost the time. */
+static void check_public(const char *path)
+{
+    char *copy = memory_text_copy(path), *folder = dirname(copy);
+    if (access(folder, W_OK | X_OK) != 0 && errno != ENOENT)
+        die("cannot write '%s': its folder '%s': %s", path, folder, strerror(errno));
+    free(copy);
+}
+
+/* digest: of the table's file */
+static void import(struct measurement *m, char digest[DIGEST_SIZE])
 {
     const char *file = m->config->latency.table;
-    latency_table_read_yaml(&m->table, file);
+    latency_table_read_yaml(&m->table, file, digest);
     char *missing = latency_missing(&m->table, &m->net->space);
     if (missing)
         die("'%s': %s", file, missing);
@@ -320,7 +330,7 @@ static void measurement_init(struct measurement *m, const struct config *config,
     latency_table_list(&m->table, s);
     m->samples = memory_zeroed((size_t)m->table.n, sizeof *m->samples);
     m->inference = inference_create(m->net, &first, c->batch);
-    m->seconds = memory_zeroed(CHAIN_MAX + 2, sizeof *m->seconds);
+    m->seconds = memory_zeroed(CHAIN_MAX + 3, sizeof *m->seconds);
     m->images = memory_zeroed((size_t)c->batch * image, sizeof *m->images);
     for (size_t i = 0; i < (size_t)c->batch * image; i++)
         m->images[i] = (float)rng_normal(&rng);
@@ -359,31 +369,37 @@ int main(int argc, char **argv)
         {"out", "FILE.h5", OPTION_TEXT, &options.out, 1, "artifact to make"},
         {"yaml", "FILE.yaml", OPTION_TEXT, &public, 0,
          "also write the table in the form of ProxylessNAS's"},
-        OPTIONS_RUN_ROWS(options),
+        OPTIONS_LOG_ROWS(options),
         {0}};
     options_parse(&program, rows, argc, argv);
     stop_install();
     struct config *config = config_load(options.config, NULL, 0);
     char *effective = config_effective(config, program.name);
+    char digest[DIGEST_SIZE];
     /* The table is that of latency.threads, whatever the machine has. */
-    const struct artifact_origin origin = {
+    struct artifact_origin origin = {
         .stage = program.name,
         .config = effective,
         .seed = config->seed,
         .threads = threads_start(config->latency.threads),
     };
     struct status *status = status_create(options.out, program.name);
+    if (public)
+        check_public(public);
 
     struct measurement m;
     measurement_init(&m, config, status);
-    if (latency_is_imported(config))
-        import(&m);
-    else
+    if (latency_is_imported(config)) {
+        import(&m, digest);
+        origin.plain = config->latency.table;
+        origin.plain_digest = digest;
+    } else {
         measure(&m);
+    }
 
-    save(&m, options.out, &origin);
     if (public)
         write_public(&m.table, public);
+    save(&m, options.out, &origin);
     status_finish(status, STATUS_COMPLETE, "complete");
     log_info("wrote '%s': %d parts", options.out, m.table.n);
     measurement_release(&m);

@@ -60,12 +60,15 @@ struct options {
 void options_parse(const struct program *program, const struct option_row *rows,
                    int argc, char **argv);
 
-/* The rows of struct options that every program has which works for a while; and those
- * of a stage that needs `inputs` --in; 0: it has none. */
+/* The rows of struct options that every program has which works for a while (LOG: one
+ * whose threads are a setting); and those of a stage that needs `inputs` --in; 0: it
+ * has none. */
 /* clang-format off */
 #define OPTIONS_RUN_ROWS(options)                                                      \
     {"threads", "N", OPTION_COUNT, &(options).threads, 0,                              \
      "threads (default: SLURM_CPUS_PER_TASK, or all allowed processors)"},             \
+    OPTIONS_LOG_ROWS(options)
+#define OPTIONS_LOG_ROWS(options)                                                      \
     {"log", "FILE", OPTION_TEXT, &(options).log, 0,                                    \
      "file to add every line to, with its date"},                                      \
     {"quiet", NULL, OPTION_FLAG, &(options).quiet, 0,                                  \

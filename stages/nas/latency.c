@@ -67,16 +67,49 @@ void latency_table_init(struct latency_table *table)
 void latency_table_release(struct latency_table *table)
 {
     free(table->entry);
+    free(table->slot);
     *table = (struct latency_table){0};
+}
+
+/* FNV-1a, of 32 bits. */
+static uint32_t hash(const char *key)
+{
+    uint32_t h = 2166136261u;
+    for (; *key; key++)
+        h = (h ^ (unsigned char)*key) * 16777619u;
+    return h;
+}
+
+/* The slot of that key, or the free one where it belongs. */
+static int *slot_of(const struct latency_table *table, const char *key)
+{
+    uint32_t at = hash(key), last = (uint32_t)table->n_slots - 1;
+    while (table->slot[at & last] >= 0 &&
+           strcmp(table->entry[table->slot[at & last]].key, key) != 0)
+        at++;
+    return &table->slot[at & last];
 }
 
 const struct latency_entry *latency_table_find(const struct latency_table *table,
                                                const char *key)
 {
+    const int at = table->n_slots ? *slot_of(table, key) : -1;
+    return at < 0 ? NULL : &table->entry[at];
+}
+
+/* At most half of the slots, a power of two, are taken. */
+static void grow(struct latency_table *table)
+{
+    table->capacity = table->capacity ? 2 * table->capacity : 64;
+    table->entry =
+        memory_resized(table->entry, (size_t)table->capacity, sizeof *table->entry);
+    table->n_slots = 2 * table->capacity;
+    table->slot =
+        memory_resized(table->slot, (size_t)table->n_slots, sizeof *table->slot);
+    for (int i = 0; i < table->n_slots; i++)
+        table->slot[i] = -1;
     for (int i = 0; i < table->n; i++)
-        if (strcmp(table->entry[i].key, key) == 0)
-            return &table->entry[i];
-    return NULL;
+        *slot_of(table, table->entry[i].key) = i;
 }
 
 struct latency_entry *latency_table_at(struct latency_table *table, const char *key)
@@ -84,11 +117,9 @@ struct latency_entry *latency_table_at(struct latency_table *table, const char *
     const struct latency_entry *known = latency_table_find(table, key);
     if (known)
         return &table->entry[known - table->entry];
-    if (table->n == table->capacity) {
-        table->capacity = 2 * table->capacity + 64;
-        table->entry =
-            memory_resized(table->entry, (size_t)table->capacity, sizeof *table->entry);
-    }
+    if (table->n == table->capacity)
+        grow(table);
+    *slot_of(table, key) = table->n;
     struct latency_entry *entry = &table->entry[table->n++];
     *entry = (struct latency_entry){.ms = (double)NAN, .deviation_ms = (double)NAN};
     snprintf(entry->key, sizeof entry->key, "%s", key);
@@ -204,13 +235,16 @@ static void read_entry(struct latency_table *table, const char *path,
     entry->count = (int64_t)fmin(count, 1e15);
 }
 
-void latency_table_read_yaml(struct latency_table *table, const char *path)
+void latency_table_read_yaml(struct latency_table *table, const char *path,
+                             char digest[DIGEST_SIZE])
 {
     BUG_IF(table->n != 0);
     size_t size;
     struct problems problems;
     problems_init(&problems);
     char *text = read_file(path, &size);
+    if (digest)
+        digest_of(text, size, digest);
     struct yaml_tree *tree = yaml_tree_parse(path, text, size, &problems);
     free(text);
     if (tree && tree->kind != YAML_TREE_MAPPING)

@@ -23,6 +23,7 @@
 #include <stdio.h>
 
 #include "io/artifact.h"
+#include "io/digest.h"
 #include "nas/cost.h"
 
 enum { LATENCY_KEY_SIZE = 128 };
@@ -45,6 +46,8 @@ struct latency_entry {
 struct latency_table {
     int n, capacity;
     struct latency_entry *entry;
+    /* private: numbers of entries by the hash of their keys, -1: none */
+    int n_slots, *slot;
 };
 
 void latency_table_init(struct latency_table *table);
@@ -60,9 +63,10 @@ void latency_table_list(struct latency_table *table, const struct space *space);
 /*
  * The public form: a mapping of keys to {count, mean, var}, times in milliseconds.
  * Reads all of the file or dies with every problem (`file:line:column`); the table is
- * empty before.
+ * empty before. digest: of the file's bytes; NULL: not wanted.
  */
-void latency_table_read_yaml(struct latency_table *table, const char *path);
+void latency_table_read_yaml(struct latency_table *table, const char *path,
+                             char digest[DIGEST_SIZE]);
 void latency_table_write_yaml(const struct latency_table *table, FILE *out);
 /* As arrays under latency/; load dies on what is no such table. */
 void latency_table_save(const struct latency_table *table, struct artifact *artifact);

@@ -33,7 +33,7 @@ void latency_take_public(struct cost_table *cost, const struct space *space,
 {
     struct latency_table table;
     latency_table_init(&table);
-    latency_table_read_yaml(&table, file);
+    latency_table_read_yaml(&table, file, NULL);
     take(cost, space, &table, file);
     latency_table_release(&table);
 }

@@ -157,17 +157,6 @@ static int early_blocks(const struct inference *inference)
     return early;
 }
 
-static void run_head(struct inference *inference, int n, const struct source *x,
-                     const int *labels)
-{
-    struct head_tensors *head = &inference->result;
-    head_take(inference->net, n, inference->workspace->tensors, head);
-    if (inference->net->space.head_channels)
-        head->bn = inference->head;
-    head_pass(inference->net, n, x, labels, 0, BN_GIVEN, head,
-              inference->workspace->scratch);
-}
-
 /* Adds the time since the last call, unless nobody asks. */
 static void stop_watch(double *seconds, int part, double *last)
 {
@@ -176,6 +165,20 @@ static void stop_watch(double *seconds, int part, double *last)
     double now = clock_seconds();
     seconds[part] += now - *last;
     *last = now;
+}
+
+static void run_head(struct inference *inference, int n, const struct source *x,
+                     const int *labels, double *seconds, double *last)
+{
+    struct head_tensors *head = &inference->result;
+    head_take(inference->net, n, inference->workspace->tensors, head);
+    if (inference->net->space.head_channels)
+        head->bn = inference->head;
+    head_convolve(inference->net, n, x, BN_GIVEN, head, inference->workspace->scratch);
+    if (inference->net->space.head_channels)
+        stop_watch(seconds, 1 + inference->chain.n, last);
+    head_classify(inference->net, n, x, labels, 0, head);
+    stop_watch(seconds, inference_parts(inference) - 1, last);
 }
 
 /* Stem and early blocks of n images, output to y. */
@@ -228,8 +231,7 @@ static const struct head_tensors *run(struct inference *inference, int n,
         x = run_block(inference, i, n, &x, NULL, inference->workspace);
         stop_watch(seconds, 1 + i, &last);
     }
-    run_head(inference, n, &x, labels);
-    stop_watch(seconds, 1 + inference->chain.n, &last);
+    run_head(inference, n, &x, labels, seconds, &last);
     return &inference->result;
 }
 
@@ -241,7 +243,7 @@ const struct head_tensors *inference_run(struct inference *inference, int n,
 
 int inference_parts(const struct inference *inference)
 {
-    return inference->chain.n + 2;
+    return inference->chain.n + (inference->net->space.head_channels ? 3 : 2);
 }
 
 const struct head_tensors *inference_run_timed(struct inference *inference, int n,

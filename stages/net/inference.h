@@ -31,7 +31,8 @@ const struct head_tensors *inference_run(struct inference *inference, int n,
 
 /*
  * The same, and how long each part took: seconds[0] the stem, then the path's blocks,
- * fixed ones first, and last head, pooling and classifier: inference_parts() of them.
+ * fixed ones first, the head's convolution if there is one, and last pooling and
+ * classifier: inference_parts() of them.
  */
 int inference_parts(const struct inference *inference);
 const struct head_tensors *inference_run_timed(struct inference *inference, int n,

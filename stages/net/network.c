@@ -119,23 +119,27 @@ static struct source pooled_source(const struct supernet *net, const struct sour
                            .act = net->head_act};
 }
 
-void head_pass(const struct supernet *net, int n, const struct source *x,
-               const int *labels, double smoothing, enum bn_mode mode,
-               struct head_tensors *t, struct arena *scratch)
+void head_convolve(const struct supernet *net, int n, const struct source *x,
+                   enum bn_mode mode, struct head_tensors *t, struct arena *scratch)
 {
+    if (!net->space.head_channels)
+        return;
     struct net_values values = supernet_values(net);
+    struct moments moments = {0};
     size_t mark = arena_mark(scratch);
-    if (net->space.head_channels) {
-        struct moments moments = {0};
-        if (mode == BN_BATCH)
-            moments = conv_bn_moments(&net->head, &values, scratch);
-        pointwise_forward(shape_head_in(net, n), net->head.k, 1, x,
-                          net->weights + net->head.w, t->z, &moments, scratch);
-        if (mode == BN_BATCH)
-            conv_bn_finish(&net->head, &values, shape_pixels(shape_pooled(net, n)),
-                           &moments, &t->bn);
-    }
+    if (mode == BN_BATCH)
+        moments = conv_bn_moments(&net->head, &values, scratch);
+    pointwise_forward(shape_head_in(net, n), net->head.k, 1, x,
+                      net->weights + net->head.w, t->z, &moments, scratch);
+    if (mode == BN_BATCH)
+        conv_bn_finish(&net->head, &values, shape_pixels(shape_pooled(net, n)),
+                       &moments, &t->bn);
     arena_release(scratch, mark);
+}
+
+void head_classify(const struct supernet *net, int n, const struct source *x,
+                   const int *labels, double smoothing, struct head_tensors *t)
+{
     struct shape pooled = shape_pooled(net, n);
     struct source read = pooled_source(net, x, t);
     global_pool_forward(pooled, &read, t->pooled);
@@ -146,6 +150,14 @@ void head_pass(const struct supernet *net, int n, const struct source *x,
     if (labels)
         cross_entropy(n, net->space.classes, t->logits, labels, smoothing, t->loss,
                       t->hit, NULL);
+}
+
+void head_pass(const struct supernet *net, int n, const struct source *x,
+               const int *labels, double smoothing, enum bn_mode mode,
+               struct head_tensors *t, struct arena *scratch)
+{
+    head_convolve(net, n, x, mode, t, scratch);
+    head_classify(net, n, x, labels, smoothing, t);
 }
 
 /* A whole path. */

@@ -57,7 +57,14 @@ struct source stem_pass(const struct supernet *net, int n, const float *images,
                         struct arena *scratch);
 void head_take(const struct supernet *net, int n, struct arena *arena,
                struct head_tensors *tensors);
-/* smoothing: of the loss; labels NULL: no loss. Fills pooled, logits, loss, hit. */
+/* The head's convolution, if there is one; then pooling and classifier, of the same x.
+ * smoothing: of the loss; labels NULL: no loss. Fills pooled, logits, loss, hit. */
+void head_convolve(const struct supernet *net, int n, const struct source *x,
+                   enum bn_mode mode, struct head_tensors *tensors,
+                   struct arena *scratch);
+void head_classify(const struct supernet *net, int n, const struct source *x,
+                   const int *labels, double smoothing, struct head_tensors *tensors);
+/* Both. */
 void head_pass(const struct supernet *net, int n, const struct source *x,
                const int *labels, double smoothing, enum bn_mode mode,
                struct head_tensors *tensors, struct arena *scratch);

@@ -38,12 +38,48 @@ measure() { "$programs/latency" --config="$settings" --out="$out" --yaml="$publi
         $1 == "count:" && $2 != expected { bad = 1 } END { exit bad }' "$public"
 }
 
+# What takes no time was not timed.
+@test "head and classifier have times of their own, with a head and without" {
+    for head in "" space.head.channels=0; do
+        settings_with $head
+        run measure
+        [ "$status" = 0 ]
+        awk '/^[A-Za-z]/ { parts++ } $1 == "mean:" && $2 > 0 { timed++ }
+            END { exit !(parts && timed == parts) }' "$public"
+    done
+}
+
+@test "the public table replaces another one when it is complete, or is refused at once" {
+    settings_with
+    echo old >"$public"
+    ln "$public" "$BATS_TEST_TMPDIR/old"
+    measure
+    [ "$(cat "$BATS_TEST_TMPDIR/old")" = old ]
+    [ -z "$(ls "$BATS_TEST_TMPDIR" | grep tmp)" ]
+    rm "$out"
+    public=$BATS_TEST_TMPDIR/old/table.yaml
+    run measure
+    [ "$status" = 1 ]
+    [[ $output == "latency: cannot write '$public': its folder '$BATS_TEST_TMPDIR/old': "* ]]
+    [ ! -e "$out" ]
+}
+
+@test "threads are a setting, no option" {
+    settings_with
+    run "$programs/latency" --config="$settings" --out="$out" --threads=2
+    [ "$status" = 2 ]
+    [[ $output == *"threads"* ]]
+    [ ! -e "$out" ]
+}
+
 @test "a table that was written is imported, and gives the same times" {
     settings_with
     measure
     settings_with "latency.table=$public"
     run "$programs/latency" --config="$settings" --out="$BATS_TEST_TMPDIR/other.h5"
     [ "$status" = 0 ]
+    h5dump -a inputs "$BATS_TEST_TMPDIR/other.h5" |
+        grep -q "$public sha256:$(sha256sum <"$public" | cut -d ' ' -f 1)"
     h5dump -y -w 0 -d /latency/key "$out" | grep '^ *"' >"$BATS_TEST_TMPDIR/keys"
     h5dump -y -w 0 -d /latency/key "$BATS_TEST_TMPDIR/other.h5" | grep '^ *"' >"$BATS_TEST_TMPDIR/other"
     cmp "$BATS_TEST_TMPDIR/keys" "$BATS_TEST_TMPDIR/other"

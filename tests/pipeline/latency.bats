@@ -159,6 +159,25 @@ columns() {
     [[ $output != *"latency: starts"* && $output != *"greedy: starts"* ]]
 }
 
+@test "an edited table is read again, and searched with" {
+    cp -a "$results/phone" "$results/edited"
+    cp "$BATS_FILE_TMPDIR/phone.yaml" "$BATS_TEST_TMPDIR/phone.yaml"
+    edited() {
+        tiny_make search RUN=edited EXECUTOR=local \
+            SET="latency.table=$BATS_TEST_TMPDIR/phone.yaml $limited"
+    }
+    edited
+    sleep 0.1
+    sed -i '/^Conv-input/,/mean/ s/mean: 1/mean: 2/' "$BATS_TEST_TMPDIR/phone.yaml"
+    run edited
+    echo "$output"
+    [ "$status" = 0 ]
+    [[ $output == *"latency: starts (newer: phone.yaml)"* ]]
+    [[ $output == *"search: starts (newer: latency.h5)"* ]]
+    run edited
+    [[ $output != *": starts"* ]]
+}
+
 @test "without anything about latency no table is made" {
     run tiny_make -n search RUN=plain
     [ "$status" = 0 ]

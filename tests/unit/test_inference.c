@@ -173,7 +173,7 @@ static void any_number_of_threads_gives_the_same_bits(void **state)
 static void check_timed(struct supernet *net, const struct path *path,
                         const struct batch *batch)
 {
-    enum { PARTS_MAX = CHAIN_MAX + 2 };
+    enum { PARTS_MAX = CHAIN_MAX + 3 };
     double seconds[PARTS_MAX];
     size_t bytes = IMAGES * channels_padded(net->space.classes) * sizeof(float);
     float *logits = memory_zeroed(bytes, 1);
@@ -181,7 +181,8 @@ static void check_timed(struct supernet *net, const struct path *path,
     memcpy(logits, inference_run(inference, IMAGES, batch->images, NULL)->logits,
            bytes);
     int parts = inference_parts(inference);
-    assert_int_equal(parts, 1 + net->space.n_fixed + net->space.n_layers + 1);
+    assert_int_equal(parts, 1 + net->space.n_fixed + net->space.n_layers +
+                                (net->space.head_channels > 0) + 1);
     for (int i = 0; i < PARTS_MAX; i++)
         seconds[i] = -1;
     assert_memory_equal(

@@ -190,7 +190,7 @@ static void the_public_form_is_read_and_written(void **state)
     const char *path = scratch_path("table.yaml"), *copy = scratch_path("copy.yaml");
     scratch_write(path, yaml, strlen(yaml));
     latency_table_init(&table);
-    latency_table_read_yaml(&table, path);
+    latency_table_read_yaml(&table, path, NULL);
     assert_int_equal(table.n, 2);
     const struct latency_entry *stem =
         latency_table_find(&table, "Conv-input:8x8x3-output:4x4x8");
@@ -202,7 +202,7 @@ static void the_public_form_is_read_and_written(void **state)
     latency_table_write_yaml(&table, out);
     fclose(out);
     latency_table_init(&again);
-    latency_table_read_yaml(&again, copy);
+    latency_table_read_yaml(&again, copy, NULL);
     assert_int_equal(again.n, 2);
     assert_float_equal(latency_table_find(&again, "other")->ms, 0.5, 0);
     latency_table_release(&table);
@@ -213,7 +213,7 @@ static int read_yaml(const void *path)
 {
     struct latency_table table;
     latency_table_init(&table);
-    latency_table_read_yaml(&table, path);
+    latency_table_read_yaml(&table, path, NULL);
     return 0;
 }
 
@@ -296,9 +296,33 @@ static void a_table_comes_back_from_its_artifact(void **state)
     latency_table_release(&again);
 }
 
+/* Keys that differ in their last digits, added in two orders. */
+static void each_of_many_keys_is_found(void **state)
+{
+    (void)state;
+    enum { KEYS = 3000 };
+    struct latency_table table;
+    char key[LATENCY_KEY_SIZE];
+    latency_table_init(&table);
+    assert_null(latency_table_find(&table, "part 0"));
+    for (int twice = 0; twice < 2; twice++)
+        for (int i = 0; i < KEYS; i++) {
+            int number = twice ? KEYS - 1 - i : i;
+            snprintf(key, sizeof key, "part %d", number);
+            struct latency_entry *entry = latency_table_at(&table, key);
+            assert_string_equal(entry->key, key);
+            assert_int_equal(entry - table.entry, number);
+        }
+    assert_int_equal(table.n, KEYS);
+    assert_null(latency_table_find(&table, "part 3000"));
+    assert_null(latency_table_find(&table, ""));
+    latency_table_release(&table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_of_many_keys_is_found),
         cmocka_unit_test(keys_are_those_of_the_public_table),
         cmocka_unit_test(what_the_public_table_lacks_has_a_key_of_its_own),
         cmocka_unit_test(a_space_lists_each_of_its_parts_once),
