@@ -7,6 +7,7 @@
 #include "base/die.h"
 #include "tensor/activate.h"
 #include "tensor/channels.h"
+#include "tensor/chunks.h"
 #include "tensor/depthwise.h"
 #include "tensor/pointwise.h"
 
@@ -146,7 +147,7 @@ static size_t node_scratch(const struct cell *cell, int i, int n)
     return bytes;
 }
 
-/* What forward and backward take beside the kernels': two tensors of any node; every
+/* What forward and backward take beside the kernels': a tensor of any node; every
  * BN's sums, coefficients and moments. */
 size_t cell_scratch(const struct cell *cell, int n)
 {
@@ -160,7 +161,8 @@ size_t cell_scratch(const struct cell *cell, int n)
             bytes = larger(bytes, node_scratch(cell, i, n));
     }
     const size_t channels = (size_t)cell->channels + channels_padded(widest);
-    return bytes + 2 * tensor + channels * (2 * sizeof(double) + 3 * sizeof(float)) +
+    return bytes + tensor + ARENA_BLOCK_EXTRA +
+           channels * (2 * sizeof(double) + 3 * sizeof(float)) +
            2 * conv_bn_scratch(widest);
 }
 
@@ -269,6 +271,7 @@ void cell_forward(const struct cell *cell, const struct net_values *net, int n,
  *
  * From the last node to the first. A node's gradient is complete when its turn comes:
  * whoever reads it has handed down a part, the first one by writing, others by adding.
+ * A convolution is read once, so its gradient comes with the sums that BN wants.
  */
 
 struct backward {
@@ -278,9 +281,8 @@ struct backward {
     float *dx;
     size_t begin;
     float *gradients;
-    struct bn_sums sums; /* of all BNs */
-    /* Parts have been handed down; one only, with the sums that BN's backward wants. */
-    bool written[GRAPH_NODES_MAX], summed[GRAPH_NODES_MAX];
+    struct bn_sums sums;           /* of all BNs */
+    bool written[GRAPH_NODES_MAX]; /* a part has been handed down */
     struct arena *scratch;
 };
 
@@ -296,17 +298,17 @@ static struct bn_sums sums_of(const struct backward *b, int i)
     return (struct bn_sums){b->sums.g + at, b->sums.gz + at};
 }
 
-/* Where a reader of node i puts its part. A plain tensor's is added on the way, one
- * that is read through its BN has to be added afterwards (handed_down). */
-static struct sink sink_to(const struct backward *b, int i)
+/* Where a reader of node i puts its part. */
+static struct sink sink_to(struct backward *b, int i)
 {
     float *g = gradient_of(b, i);
+    const bool first = !b->written[i];
+    b->written[i] = true;
     if (!node_has_weights(&b->v.cell->graph.node[i]))
-        return (struct sink){.g = g, .add = b->written[i] ? g : NULL};
+        return (struct sink){.g = g, .add = first ? NULL : g};
+    BUG_IF(!first);
     const struct bn_sums sums = sums_of(b, i);
     const struct bn_pass bn = bn_of(b->v.cell, i, b->v.bn);
-    if (b->written[i])
-        g = arena_floats(b->scratch, shape_floats(shape_of(b->v.cell, i, b->v.n)));
     return (struct sink){.g = g,
                          .z = tensor_of(&b->v, i),
                          .mean = bn.bn.mean,
@@ -314,26 +316,13 @@ static struct sink sink_to(const struct backward *b, int i)
                          .sum_gz = sums.gz};
 }
 
-static void handed_down(struct backward *b, int i, const struct sink *sink)
-{
-    float *g = gradient_of(b, i);
-    const size_t floats = shape_floats(shape_of(b->v.cell, i, b->v.n));
-    for (size_t j = 0; sink->g != g && j < floats; j++)
-        g[j] += sink->g[j];
-    b->summed[i] = !b->written[i];
-    b->written[i] = true;
-}
-
 /* The gradient da of what `edge` reads goes through activation and BN. */
 static void hand_down(struct backward *b, const struct edge *edge, const float *da)
 {
-    const size_t mark = arena_mark(b->scratch);
     const struct source x = source_of(&b->v, edge);
     const struct sink sink = sink_to(b, edge->node);
     activate_backward(shape_of(b->v.cell, edge->node, b->v.n), da, &x, &sink,
                       b->scratch);
-    handed_down(b, edge->node, &sink);
-    arena_release(b->scratch, mark);
 }
 
 /* Moves channels of g into a tensor of their own, zero elsewhere, and hands it down. */
@@ -378,8 +367,6 @@ static void conv_backward(struct backward *b, int i, const float *g)
     const struct bn_pass bn = bn_of(cell, i, b->v.bn);
     const struct bn_sums sums = sums_of(b, i);
     const float *z = tensor_of(&b->v, i), *w = b->net->weights + conv->w;
-    if (!b->summed[i])
-        batchnorm_gradient_sums(out, g, z, bn.bn.mean, sums.g, sums.gz, b->scratch);
     const size_t mark = arena_mark(b->scratch);
     const struct coefficients c = coefficients_take(node->c, b->scratch);
     const struct gradient dz = conv_bn_backward(
@@ -393,7 +380,6 @@ static void conv_backward(struct backward *b, int i, const float *g)
     else
         depthwise_backward(in, node->kernel, node->stride, &dz, &x, w, dw, &sink,
                            b->scratch);
-    handed_down(b, edge->node, &sink);
     arena_release(b->scratch, mark);
 }
 
