@@ -1,44 +1,6 @@
-# slurm/submit and slurm/job before a Slurm that does what a test wants of it
-# (tests/slurm/stub): no build, no cluster, and each stage is a script of three lines.
-setup() {
-    [[ ${BUILD:-} != */san ]] || skip "nothing that was compiled runs here"
-    cd "$BATS_TEST_DIRNAME/../.."
-    export STUB=$BATS_TEST_TMPDIR/stub PATH=$PWD/tests/slurm/stub:$PATH
-    export GREEDYNAS_SLURM_SECONDS=2
-    unset MAKEFLAGS "${!SLURM@}" "${!SBATCH@}" GREEDYNAS_JOB
-    export GREEDYNAS_SITE=/nowhere
-    run=$BATS_TEST_TMPDIR/results/r
-    mkdir -p "$STUB" "$run" "$BATS_TEST_TMPDIR/bin"
-    : >"$STUB/queue"
-    : >"$STUB/calls"
-    program=$BATS_TEST_TMPDIR/bin/greedy
-    stage_does 'echo made >"$out"'
-    for name in warmup greedy search; do
-        printf 'seed: 1\ncheckpoint:\n  seconds: 5\n' >"$run/$name.yaml"
-    done
-    echo images >"$run/data.h5"
-}
-
-# stage_does COMMAND: what the stage's program is.
-stage_does() {
-    printf '#!/bin/sh\nfor a; do case $a in --out=*) out=${a#*=};; esac; done\n%s\n' "$1" >"$program"
-    chmod +x "$program"
-}
-# stage NAME [IN]: the words of its command; one in a folder has warmup's settings
-stage() {
-    mkdir -p "$(dirname "$run/$1")"
-    [ -e "$run/$1.yaml" ] || cp "$run/warmup.yaml" "$run/$1.yaml"
-    echo "$program --config=$run/$1.yaml --data=$run/data.h5 ${2:+--in=$run/$2.h5} --out=$run/$1.h5"
-}
-submit() { # submit NAME [IN]
-    slurm/submit --run="$run" --because=test -- $(stage "$@")
-}
-# job ID NAME: the batch script of that submission, as Slurm would start it
-job() {
-    env SLURM_JOB_ID="$1" "$run/jobs/$2/job" "$run/jobs/$2" "0:$run/$2"
-}
-submitted() { grep -c '^sbatch' "$STUB/calls"; }
-queue_state() { sed -i "s/^$1|[A-Z]*|/$1|$2|/" "$STUB/queue"; }
+# slurm/submit, and the commands that look after a run, before a Slurm that does what a test
+# wants of it.
+load stub
 
 @test "a chain: each job waits for those that make its inputs, and never for one that failed" {
     submit warmup
@@ -290,14 +252,6 @@ with_sbatch() {
     [[ $output == *SBATCH_ACCOUNT=mine* ]]
 }
 
-members() { # members NAME...: a group's file
-    for name; do
-        cp "$run/warmup.yaml" "$run/$name.yaml"
-        stage "$name"
-    done >"$run/many.members"
-    echo --members="$run/many.members"
-}
-
 @test "a group is one array; only the members that are missing are submitted again" {
     group=$(members one two three four)
     slurm/submit --run="$run" --because=test "$group"
@@ -331,105 +285,6 @@ members() { # members NAME...: a group's file
     [ ! -e "$run/warmup.h5" ]
 }
 
-@test "a member of an array takes its own arguments" {
-    group=$(members one two)
-    slurm/submit --run="$run" --because=test "$group"
-    set -- $(sed -n 's/^sbatch .*\/job //p' "$STUB/calls")
-    SLURM_JOB_ID=103 SLURM_ARRAY_JOB_ID=101 SLURM_ARRAY_TASK_ID=2 "$run/jobs/two/job" "$@"
-    [ -e "$run/two.h5" ]
-    [ ! -e "$run/one.h5" ]
-}
-
-interrupted='printf "state: \"interrupted\"\ndone: 7\n" >"${out%.h5}.status.yaml"; exit 75'
-
-@test "stopped: requeued under its number, and no end is noted" {
-    stage_does "$interrupted"
-    submit warmup
-    run job 101 warmup
-    [ "$status" = 75 ]
-    grep -qx 'scontrol requeue 101' "$STUB/calls"
-    [ ! -e "$run/jobs/warmup/ended" ]
-    [ "$(submitted)" = 1 ]
-}
-
-@test "a member of an array that was stopped is requeued alone, the last one too" {
-    stage_does "$interrupted"
-    slurm/submit --run="$run" --because=test "$(members one two)"
-    SLURM_JOB_ID=101 SLURM_ARRAY_JOB_ID=101 SLURM_ARRAY_TASK_ID=2 \
-        run "$run/jobs/two/job" "$run/jobs/many.group" "1:$run/one" "2:$run/two"
-    [ "$status" = 75 ]
-    grep -qx "scontrol requeue 101_2" "$STUB/calls"
-}
-
-@test "requeueing refused: a successor, and those that wait for the job wait for that" {
-    stage_does "$interrupted"
-    submit warmup
-    submit greedy warmup
-    queue_state 101 RUNNING
-    echo 'Requested operation is presently disabled' >"$STUB/requeue"
-    run job 101 warmup
-    [ "$status" = 75 ]
-    [[ $output == *"warmup: goes on as job 103"* ]]
-    [ "$(cat "$run/jobs/warmup/id")" = 103 ]
-    grep -qx 'scontrol update jobid=102 dependency=afterok:103' "$STUB/calls"
-    # Slurm itself has requeued it: nothing to be done.
-    submitted_before=$(submitted)
-    echo 'Job is pending execution' >"$STUB/requeue"
-    run job 103 warmup
-    [ "$status" = 75 ]
-    [ "$(submitted)" = "$submitted_before" ]
-    # The first job, should it start again, has nothing to do any more.
-    run job 101 warmup
-    [ "$status" = 1 ]
-    [[ $output == *"this is job 101, expected 103"* ]]
-}
-
-@test "cancelled, by make or by hand, it does not come back" {
-    stage_does "$interrupted"
-    submit warmup
-    : >"$run/jobs/warmup/cancelled"
-    run job 101 warmup
-    [ "$status" = 75 ]
-    [ "$(cat "$run/jobs/warmup/ended")" = '75 cancelled, checkpoint kept' ]
-    rm "$run/jobs/warmup/cancelled"
-    echo 'slurmstepd: error: *** JOB 101 ON n1 CANCELLED AT 2026-01-01T00:00:00 ***' >"$run/jobs/warmup/slurm.out"
-    run job 101 warmup
-    [ -z "$(grep 'scontrol requeue' "$STUB/calls")" ]
-    echo 'slurmstepd: error: *** JOB 101 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO PREEMPTION ***' >"$run/jobs/warmup/slurm.out"
-    run job 101 warmup
-    grep -q 'scontrol requeue 101' "$STUB/calls"
-}
-
-@test "starts that bring it no further are counted; with progress it may go on for ever" {
-    stage_does 'n=$(cat "$out.n" 2>/dev/null || echo 0); n=$((n + 1)); echo $n >"$out.n"
-[ $n -lt 4 ] || n=4
-printf "state: \"interrupted\"\ndone: $n\n" >"${out%.h5}.status.yaml"; exit 75'
-    GREEDYNAS_JOB=restarts=2 submit warmup
-    for _ in {1..7}; do # five that find progress, two that do not
-        run job 101 warmup
-        [ "$status" = 75 ]
-    done
-    run job 101 warmup
-    [ "$status" = 1 ]
-    [[ $output == *"failed: started "*" times without coming further than step 4; gives up"* ]]
-    grep -q '^state: "failed"' "$run/warmup.status.yaml"
-}
-
-@test "a real failure is not tried again; its message is kept, and a signal is named" {
-    stage_does 'printf "state: \"failed\"\nmessage: \"loss is nan\"\n" >"${out%.h5}.status.yaml"; exit 1'
-    submit warmup
-    run job 101 warmup
-    [ "$status" = 1 ]
-    [ "$(cat "$run/jobs/warmup/ended")" = '1 failed: loss is nan' ]
-    [ -z "$(grep 'scontrol requeue' "$STUB/calls")" ]
-    : >"$STUB/queue"
-    stage_does 'kill -9 $$'
-    submit warmup
-    run job 102 warmup
-    [ "$status" = 137 ]
-    [[ $(cat "$run/jobs/warmup/ended") == "137 failed: ended by signal 9, "* ]]
-}
-
 @test "what needs a stage that has failed is not submitted" {
     stage_does 'exit 1'
     submit warmup
@@ -438,32 +293,6 @@ printf "state: \"interrupted\"\ndone: $n\n" >"${out%.h5}.status.yaml"; exit 75'
     run submit greedy warmup
     [ "$status" = 1 ]
     [[ $output == *"its input '$run/warmup.h5' is not there, and no job in the queue makes it: 1 failed: exit code 1"* ]]
-}
-
-# warmup as job 101, told by USR1 when the stage is up (its .up is there).
-job_told_to_stop_comes_back() {
-    submit warmup
-    job 101 warmup 3>&- &
-    pid=$!
-    for _ in {1..200}; do [ ! -e "$run/warmup.h5.up" ] || break; sleep 0.05; done
-    batch=$(pgrep -P $pid -f "$run/jobs/warmup/job" | head -n 1)
-    kill -USR1 "${batch:-$pid}"
-    code=0
-    wait $pid || code=$?
-    [ $code = 75 ]
-    grep -q 'scontrol requeue 101' "$STUB/calls"
-}
-
-@test "told to stop by the time limit's signal, the stage hears it" {
-    stage_does 'trap "printf \"state: \\\"interrupted\\\"\ndone: 3\n\" >\"${out%.h5}.status.yaml\"; exit 75" TERM
-: >"$out.up"; while :; do sleep 0.05; done'
-    job_told_to_stop_comes_back
-}
-
-@test "told to stop before the stage listens, it comes back all the same" {
-    stage_does ': >"$out.up"; while :; do sleep 0.05; done'
-    job_told_to_stop_comes_back
-    [ ! -e "$run/jobs/warmup/ended" ]
 }
 
 status() { slurm/status --results="$BATS_TEST_TMPDIR/results" --run=r; }

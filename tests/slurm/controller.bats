@@ -66,3 +66,42 @@ setup() {
             "$(sed -n "s/^\([0-9]*\) $stage[.].*/\1/p" "$BATS_TEST_TMPDIR/jobs")" ]
     done
 }
+
+# A stage of three lines: the first start ends, stopped, when it is told that the controller
+# is away; the second makes the artifact.
+@test "a job that stops while the controller is away comes back; complete, it makes nothing again" {
+    run=$BATS_TEST_TMPDIR/results/x
+    mkdir -p "$run"
+    echo 'seed: 1' >"$run/stage.yaml"
+    cat >"$BATS_TEST_TMPDIR/stage" <<'END'
+#!/bin/sh
+place=${2#--out=}
+place=${place%.h5}
+echo ran >>"$place.runs"
+if [ ! -e "$place.away" ]; then
+    until [ -e "$place.away" ]; do sleep 0.1; done
+    printf 'state: "interrupted"\ndone: 1\n' >"$place.status.yaml"
+    exit 75
+fi
+echo made >"$place.h5"
+END
+    chmod +x "$BATS_TEST_TMPDIR/stage"
+    export GREEDYNAS_JOB='cpus=1 memory=100M time=0:05:00' GREEDYNAS_SITE=none GREEDYNAS_SLURM_SECONDS=2
+    slurm/submit --run="$run" --because='not made yet' -- "$BATS_TEST_TMPDIR/stage" \
+        --config="$run/stage.yaml" --out="$run/stage.h5"
+    wait_for [ -e "$run/stage.runs" ]
+    id=$(cat "$run/jobs/stage/id")
+    noted "$id"
+    cluster kill controller
+    touch "$run/stage.away"
+    wait_for grep -qs 'cannot come back yet' "$run/stage.log"
+    cluster start controller
+    wait_for [ -e "$run/stage.h5" ]
+    [ "$(cat "$run/jobs/stage/id")" = "$id" ]
+
+    wait_for job_is "$id" COMPLETED
+    scontrol requeue "$id"
+    wait_for grep -q "job $id on .*, start 3" "$run/stage.log"
+    wait_for job_is "$id" COMPLETED
+    [ "$(wc -l <"$run/stage.runs")" = 2 ]
+}
