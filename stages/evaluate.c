@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/progress.h"
+#include "base/quantile.h"
 #include "base/stop.h"
 #include "base/threads.h"
 #include "io/stage.h"
@@ -153,20 +154,6 @@ static void time_network(struct evaluation *e)
         e->timed = time_passes(e, timed_images(e, i), e->sample[i]);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Of sorted values, with a straight line between neighbours. */
-static double quantile(const double *sorted, int n, double share)
-{
-    double at = share * (n - 1);
-    int below = (int)at, above = below + 1 < n ? below + 1 : below;
-    return sorted[below] + (at - below) * (sorted[above] - sorted[below]);
-}
-
 static void save_latency(const struct evaluation *e, struct artifact *artifact)
 {
     int repetitions = e->config->evaluate.repetitions, images[TIMED];
@@ -175,11 +162,11 @@ static void save_latency(const struct evaluation *e, struct artifact *artifact)
     for (int i = 0; i < TIMED; i++) {
         double *sorted = samples + i * repetitions;
         memcpy(sorted, e->sample[i], (size_t)repetitions * sizeof(*sorted));
-        qsort(sorted, (size_t)repetitions, sizeof(*sorted), by_value);
+        quantile_sort(sorted, (size_t)repetitions);
         images[i] = timed_images(e, i);
-        median[i] = quantile(sorted, repetitions, 0.5);
-        low[i] = quantile(sorted, repetitions, 0.25);
-        high[i] = quantile(sorted, repetitions, 0.75);
+        median[i] = quantile_of(sorted, (size_t)repetitions, 0.5);
+        low[i] = quantile_of(sorted, (size_t)repetitions, 0.25);
+        high[i] = quantile_of(sorted, (size_t)repetitions, 0.75);
         memcpy(sorted, e->sample[i], (size_t)repetitions * sizeof(*sorted));
     }
     artifact_write_vector(artifact, "measured/latency/images", ARRAY_I32, TIMED, images,

@@ -27,6 +27,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "base/progress.h"
+#include "base/quantile.h"
 #include "base/rng.h"
 #include "base/stop.h"
 #include "base/threads.h"
@@ -78,18 +79,10 @@ static void add_sample(struct samples *samples, double ms)
     samples->ms[samples->n++] = ms;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double median(struct samples *samples)
 {
-    int n = samples->n;
-    qsort(samples->ms, (size_t)n, sizeof *samples->ms, by_value);
-    return n % 2 ? samples->ms[n / 2]
-                 : (samples->ms[n / 2 - 1] + samples->ms[n / 2]) / 2;
+    quantile_sort(samples->ms, (size_t)samples->n);
+    return quantile_of(samples->ms, (size_t)samples->n, 0.5);
 }
 
 static double deviation(const struct samples *samples)

@@ -119,11 +119,6 @@ static void show(struct search *search)
                   progress_rate(&search->progress), progress_eta(&search->progress));
 }
 
-static int by_genotype(const void *a, const void *b)
-{
-    return path_compare(a, b);
-}
-
 /* Scores those of the paths that the log does not know yet, group by group, with a
  * checkpoint where one is due: what was scored before a stop is not scored again. */
 static void score_unknown(struct search *search, const struct path *path, int n)
@@ -135,7 +130,7 @@ static void score_unknown(struct search *search, const struct path *path, int n)
     for (int i = 0; i < n; i++)
         if (!search_log_find(&search->log, &path[i]))
             todo[n_todo++] = path[i];
-    qsort(todo, (size_t)n_todo, sizeof(*todo), by_genotype);
+    qsort(todo, (size_t)n_todo, sizeof(*todo), path_by_genotype);
     for (int first = 0; first < n_todo && !search->stopped; first += group) {
         int count = n_todo - first < group ? n_todo - first : group;
         bool scored = score(search, todo + first, count, result);

@@ -14,6 +14,11 @@ int path_compare(const struct path *a, const struct path *b)
     return order != 0 ? order : a->n - b->n;
 }
 
+int path_by_genotype(const void *a, const void *b)
+{
+    return path_compare(a, b);
+}
+
 bool path_equal(const struct path *a, const struct path *b)
 {
     return path_compare(a, b) == 0;

@@ -21,6 +21,8 @@ enum { PATH_TEXT_SIZE = SPACE_LAYERS_MAX * OP_TOKEN_SIZE };
 
 /* Lexicographic order of the genotype: < 0, 0, > 0. The last resort of every sort. */
 int path_compare(const struct path *a, const struct path *b);
+/* path_compare() as qsort() and bsearch() want it. */
+int path_by_genotype(const void *a, const void *b);
 bool path_equal(const struct path *a, const struct path *b);
 uint64_t path_hash(const struct path *path);
 void path_to_text(const struct path *path, const struct space *space,

@@ -144,11 +144,6 @@ const struct path *pool_at(const struct pool *pool, int i, double *loss)
     return &pool->entry[i].path;
 }
 
-static int by_genotype(const void *a, const void *b)
-{
-    return path_compare(a, b);
-}
-
 static void add_snapshot(struct pool *pool, int64_t step, int size, struct path *path)
 {
     if (pool->n_snapshots == pool->snapshot_capacity) {
@@ -156,7 +151,7 @@ static void add_snapshot(struct pool *pool, int64_t step, int size, struct path 
         pool->snapshot = memory_resized(pool->snapshot, (size_t)pool->snapshot_capacity,
                                         sizeof *pool->snapshot);
     }
-    qsort(path, (size_t)size, sizeof *path, by_genotype);
+    qsort(path, (size_t)size, sizeof *path, path_by_genotype);
     pool->snapshot[pool->n_snapshots++] = (struct snapshot){step, size, path};
 }
 
@@ -192,7 +187,7 @@ double pool_turnover(const struct pool *pool, int64_t step, int64_t window)
     int newcomers = 0;
     for (int i = 0; i < pool->size; i++)
         newcomers += bsearch(&pool->entry[i].path, old->path, (size_t)old->size,
-                             sizeof *old->path, by_genotype) == NULL;
+                             sizeof *old->path, path_by_genotype) == NULL;
     return (double)newcomers / pool->size;
 }
 

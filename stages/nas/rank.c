@@ -7,9 +7,10 @@
 
 #include "base/die.h"
 #include "base/memory.h"
+#include "base/quantile.h"
 #include "base/rng.h"
 
-static bool has_nan(const double *values, size_t n)
+bool rank_has_nan(const double *values, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (isnan(values[i]))
@@ -90,7 +91,7 @@ static double tied_in_both(const struct pair *sorted, size_t n)
  */
 double rank_kendall(const double *a, const double *b, size_t n)
 {
-    if (n < 2 || has_nan(a, n) || has_nan(b, n))
+    if (n < 2 || rank_has_nan(a, n) || rank_has_nan(b, n))
         return (double)NAN;
     struct pair *pair = memory_zeroed(n, sizeof *pair);
     double *column = memory_zeroed(2 * n, sizeof *column);
@@ -142,7 +143,7 @@ static void average_ranks(const double *values, size_t n, double *rank)
 
 double rank_spearman(const double *a, const double *b, size_t n)
 {
-    if (n < 2 || has_nan(a, n) || has_nan(b, n))
+    if (n < 2 || rank_has_nan(a, n) || rank_has_nan(b, n))
         return (double)NAN;
     double *rank_a = memory_zeroed(2 * n, sizeof *rank_a), *rank_b = rank_a + n;
     average_ranks(a, n, rank_a);
@@ -156,21 +157,6 @@ double rank_spearman(const double *a, const double *b, size_t n)
     }
     free(rank_a);
     return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : (double)NAN;
-}
-
-static int by_number(const void *left, const void *right)
-{
-    return compare(*(const double *)left, *(const double *)right);
-}
-
-/* Linear between the two values around position share * (n - 1). */
-static double quantile(const double *sorted, int n, double share)
-{
-    double position = share * (n - 1);
-    int below = (int)position;
-    if (below >= n - 1)
-        return sorted[n - 1];
-    return sorted[below] + (position - below) * (sorted[below + 1] - sorted[below]);
 }
 
 /* The statistic of one resample; drawn[2 n] is room for it. */
@@ -208,9 +194,9 @@ void rank_bootstrap(double (*statistic)(const double *, const double *, size_t),
             value[defined++] = value[d];
     *low = *high = (double)NAN;
     if (defined > 0) {
-        qsort(value, (size_t)defined, sizeof *value, by_number);
-        *low = quantile(value, defined, (1 - level) / 2);
-        *high = quantile(value, defined, (1 + level) / 2);
+        quantile_sort(value, (size_t)defined);
+        *low = quantile_of(value, (size_t)defined, (1 - level) / 2);
+        *high = quantile_of(value, (size_t)defined, (1 + level) / 2);
     }
     free(value);
 }

@@ -8,9 +8,12 @@
 #ifndef NAS_RANK_H
 #define NAS_RANK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+/* Whether some value is no number: then nothing can be ranked. */
+bool rank_has_nan(const double *values, size_t n);
 /* Kendall's tau-b in O(n log n) (Knight 1966). */
 double rank_kendall(const double *a, const double *b, size_t n);
 /* Spearman's rho: Pearson's correlation of average ranks. */

@@ -81,19 +81,11 @@ static bool is_constant(const double *value, int n)
     return true;
 }
 
-static bool has_nan(const double *value, int n)
-{
-    for (int i = 0; i < n; i++)
-        if (isnan(value[i]))
-            return true;
-    return false;
-}
-
 static void explain(const char *what, int stratum, const double *a, const double *b,
                     int n)
 {
     const char *why = n < 2               ? "fewer than two paths"
-                      : has_nan(a, n)     ? "a score is not a number"
+                      : rank_has_nan(a, (size_t)n)     ? "a score is not a number"
                       : is_constant(a, n) ? "all paths have the same score"
                       : is_constant(b, n) ? "all paths have the same accuracy"
                                           : "a value is not a number";
