@@ -213,6 +213,7 @@ struct network_config {
     const char *source;
     struct {
         double flops, params, top1, top5; /* 0 = not known; accuracies in percent */
+        double latency_ms;                /* on the phone of the paper's Table 2 */
     } reported;
 };
 
@@ -257,6 +258,7 @@ struct config *config_read(const char *path, const char *const *overrides,
                            int n_overrides, char **problems);
 /* The file of one network: its sections `network` and `space`, and no other. */
 struct config *config_load_network(const char *path);
+struct config *config_read_network(const char *path, char **problems);
 /* The experiment is about this network from now on: it has its space, but for the image
  * and the classes, and its path as retrain.network. Takes `network` over. */
 void config_take_network(struct config *config, struct config *network);

@@ -112,6 +112,9 @@ static const struct setting rows[] = {
            "Top-1 accuracy on ImageNet, in percent."),
     NUMBER(network.reported.top5, "0", 0, 100, USE_NETWORK,
            "Top-5 accuracy on ImageNet, in percent."),
+    NUMBER(network.reported.latency_ms, "0", 0, 1e6, USE_NETWORK,
+           "Milliseconds for an image on a Snapdragon 855 phone, as the GreedyNAS "
+           "paper's Table 2 has them."),
 
     SECTION(
         "space", USE_ALL | USE_NETWORK,
