@@ -64,11 +64,6 @@ struct rankcorr {
 
 /* --- The paths and the images ----------------------------------------------------- */
 
-static int by_genotype(const void *a, const void *b)
-{
-    return path_compare(a, b);
-}
-
 /* Distinct paths, uniform over the space; all of it if it has no more. */
 static struct path *draw_paths(const struct supernet *net, uint64_t seed, int *n)
 {
@@ -89,7 +84,7 @@ static struct path *draw_paths(const struct supernet *net, uint64_t seed, int *n
             i++;
     }
     path_map_free(drawn);
-    qsort(path, (size_t)*n, sizeof(*path), by_genotype);
+    qsort(path, (size_t)*n, sizeof(*path), path_by_genotype);
     return path;
 }
 
@@ -179,8 +174,9 @@ static char *digest_of_file(const char *file)
 
 /* --- The supernets ---------------------------------------------------------------- */
 
+/* step: of the training that the weights have had. */
 static void add_supernet(struct rankcorr *r, const char *name, const char *origin,
-                         struct weights_source source)
+                         int64_t step, struct weights_source source)
 {
     int n = r->agreement.n_supernets;
     for (int s = 0; s < n; s++)
@@ -189,7 +185,7 @@ static void add_supernet(struct rankcorr *r, const char *name, const char *origi
                             name);
     r->source = memory_resized(r->source, (size_t)n + 1, sizeof(*r->source));
     r->source[n] = source;
-    agreement_add(&r->agreement, name, origin);
+    agreement_add(&r->agreement, name, origin, step);
 }
 
 /* "results/x/greedy.h5" -> "greedy". */
@@ -220,10 +216,14 @@ static void add_artifact(struct rankcorr *r, const char *file)
     size_t n = supernet_snapshot_steps(artifact, &step);
     for (size_t i = 0; i < n; i++) {
         char *snapshot = memory_format("%s@%lld", name, (long long)step[i]);
-        add_supernet(r, snapshot, digest, (struct weights_source){file, step[i]});
+        add_supernet(r, snapshot, digest, step[i],
+                     (struct weights_source){file, step[i]});
         free(snapshot);
     }
-    add_supernet(r, name, digest, (struct weights_source){file, -1});
+    int64_t last = artifact_has(artifact, "counters/step")
+                       ? artifact_read_i64(artifact, "counters/step")
+                       : -1;
+    add_supernet(r, name, digest, last, (struct weights_source){file, -1});
     artifact_close(artifact);
     free(step);
     free(name);
@@ -232,7 +232,7 @@ static void add_artifact(struct rankcorr *r, const char *file)
 static void list_supernets(struct rankcorr *r)
 {
     const struct option_texts *in = &r->stage->options.in;
-    add_supernet(r, "random", "", (struct weights_source){NULL, -1});
+    add_supernet(r, "random", "", 0, (struct weights_source){NULL, -1});
     for (int i = 0; i < in->n; i++)
         add_artifact(r, in->text[i]);
 }

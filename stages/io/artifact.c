@@ -595,6 +595,14 @@ struct artifact *artifact_open(const char *path, const char *stage)
     return artifact;
 }
 
+struct artifact *artifact_try_open(const char *path, const char *stage, char **why)
+{
+    struct artifact *artifact = NULL;
+    bool damaged;
+    *why = open_checked(path, stage, &artifact, &damaged);
+    return artifact;
+}
+
 void artifact_close(struct artifact *artifact)
 {
     if (!artifact)

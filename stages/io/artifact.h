@@ -107,6 +107,8 @@ char *artifact_sibling(const char *path, const char *ending);
  * and the checksums of what is read. Dies with what was found and what was expected.
  */
 struct artifact *artifact_open(const char *path, const char *stage);
+/* The same for a caller who goes on: NULL with the reason, which it frees. */
+struct artifact *artifact_try_open(const char *path, const char *stage, char **why);
 void artifact_close(struct artifact *artifact); /* NULL is allowed */
 const char *artifact_path(const struct artifact *artifact);
 

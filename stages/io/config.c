@@ -238,10 +238,15 @@ struct config *config_load(const char *path, const char *const *overrides,
     return config_or_exit(config, problems);
 }
 
+struct config *config_read_network(const char *path, char **problems)
+{
+    return read_for(USE_NETWORK, path, NULL, NULL, 0, problems);
+}
+
 struct config *config_load_network(const char *path)
 {
     char *problems;
-    struct config *config = read_for(USE_NETWORK, path, NULL, NULL, 0, &problems);
+    struct config *config = config_read_network(path, &problems);
     return config_or_exit(config, problems);
 }
 

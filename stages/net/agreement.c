@@ -25,14 +25,14 @@ void agreement_release(struct agreement *agreement)
 }
 
 struct judged *agreement_add(struct agreement *agreement, const char *name,
-                             const char *origin)
+                             const char *origin, int64_t step)
 {
     size_t n = (size_t)agreement->n_paths * (size_t)(agreement->n_few + 1);
     agreement->supernet =
         memory_resized(agreement->supernet, (size_t)agreement->n_supernets + 1,
                        sizeof(agreement->supernet[0]));
     struct judged *judged = &agreement->supernet[agreement->n_supernets++];
-    *judged = (struct judged){memory_text_copy(name), memory_text_copy(origin),
+    *judged = (struct judged){memory_text_copy(name), memory_text_copy(origin), step,
                               memory_zeroed(n + 1, sizeof(judged->score[0]))};
     for (size_t i = 0; i < n; i++)
         judged->score[i] = (struct score){(double)NAN, (double)NAN};
@@ -106,6 +106,8 @@ static void save_judged(const struct agreement *a, const struct judged *judged,
     artifact_write_text(artifact, ARRAY("origin"), judged->origin,
                         "digest of the artifact that has the weights; none: initial "
                         "weights");
+    artifact_write_i64(artifact, ARRAY("step"), judged->step, "steps",
+                       "of training that the weights have had; -1: not known");
     artifact_write_vector(artifact, ARRAY("images"), ARRAY_I32, few, a->few, "images",
                           "the numbers of images that rank paths");
     artifact_write(artifact, ARRAY("loss"), ARRAY_F64, 2, (size_t[]){few, n}, loss,
@@ -167,6 +169,15 @@ static char *origin_of(struct artifact *artifact, const char *name)
     return origin;
 }
 
+static int64_t step_of(struct artifact *artifact, const char *name)
+{
+    char *array = memory_format("supernets/%s/step", name);
+    int64_t step =
+        artifact_has(artifact, array) ? artifact_read_i64(artifact, array) : -1;
+    free(array);
+    return step;
+}
+
 static char **names_of(struct artifact *artifact, size_t *n)
 {
     char **name = artifact_has(artifact, "supernet_names")
@@ -184,7 +195,7 @@ void agreement_load_supernets(struct agreement *agreement, struct artifact *arti
     char **name = names_of(artifact, &n);
     for (size_t s = 0; s < n; s++) {
         char *origin = origin_of(artifact, name[s]);
-        agreement_add(agreement, name[s], origin);
+        agreement_add(agreement, name[s], origin, step_of(artifact, name[s]));
         free(origin);
     }
     free(name);

@@ -14,6 +14,7 @@
  *   recalibration/image         int32: training images for BN; none with bn: batch
  *   supernet_names              text, in the order they were judged in
  *   supernets/NAME/origin       text: digest of the artifact that has the weights
+ *   supernets/NAME/step         int64: training steps that they have had; -1: not known
  *   supernets/NAME/images       int32 [few]: the numbers N of images
  *   supernets/NAME/loss, accuracy            float64 [few, paths]
  *   supernets/NAME/full_loss, full_accuracy  float64 [paths]: on all images
@@ -54,6 +55,7 @@
  * gives them; NaN until they are known. */
 struct judged {
     char *name, *origin;
+    int64_t step;
     struct score *score;
 };
 
@@ -76,9 +78,9 @@ struct agreement {
 
 /* Frees all that it points to but space, few and truth. */
 void agreement_release(struct agreement *agreement);
-/* One more supernet; copies the texts. */
+/* One more supernet; copies the texts. step: of its training; -1: not known. */
 struct judged *agreement_add(struct agreement *agreement, const char *name,
-                             const char *origin);
+                             const char *origin, int64_t step);
 
 /* The paths [first, end) of all: part `index` of `of`, from 1; of 0: not a shard. */
 struct shard {

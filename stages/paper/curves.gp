@@ -19,7 +19,7 @@ if (rounds) {
     set yrange [0:1.05]
     plot data("_rounds") using "step":"epsilon" with lines linewidth 2 linecolor rgb green \
             title "ε", \
-        "" using "step":"turnover" with lines linewidth 2 dashtype 2 linecolor rgb purple \
+        "" using "step":"turnover" with lines linewidth 2 linecolor rgb purple \
             title "turnover"
     set ylabel "validation loss (nats)"
     set yrange [*:*]

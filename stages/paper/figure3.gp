@@ -9,5 +9,5 @@ set boxwidth 1 relative
 n = columns(data("")) - 1
 plot for [i=1:n] data("") using 1:i+1 with boxes linecolor rgb colour(heading(data(""), i + 1)) \
         notitle, \
-    for [i=1:n] data("") using 1:i+1 with histeps linewidth 2 dashtype dashes(i - 1) \
+    for [i=1:n] data("") using 1:i+1 with histeps linewidth 1.5 \
         linecolor rgb colour(heading(data(""), i + 1)) title heading(data(""), i + 1)

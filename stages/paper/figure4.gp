@@ -11,8 +11,8 @@ set yrange [*:1]
 n = (columns(data("")) - 1) / 3
 plot for [i=1:n] data("") using 1:3*i:3*i+1 with filledcurves \
         linecolor rgb colour(heading(data(""), 3 * i - 1)) notitle, \
-    for [i=1:n] data("") using 1:3*i-1 with linespoints linewidth 2 dashtype dashes(i - 1) \
-        pointtype 7 pointsize 0.5 linecolor rgb colour(heading(data(""), 3 * i - 1)) \
+    for [i=1:n] data("") using 1:3*i-1 with linespoints linewidth 2 \
+        pointtype points(i) pointsize 0.8 linecolor rgb colour(heading(data(""), 3 * i - 1)) \
         title heading(data(""), 3 * i - 1)
 if (panels == 2) {
     unset logscale x
@@ -21,7 +21,7 @@ if (panels == 2) {
     plot for [i=1:2] data("_steps") using 1:3*i:3*i+1 with filledcurves \
             linecolor rgb word(blue." ".orange, i) notitle, \
         for [i=1:2] data("_steps") using 1:3*i-1 with linespoints linewidth 2 \
-            dashtype dashes(i - 1) pointtype 7 pointsize 0.5 \
+            pointtype points(i) pointsize 0.8 \
             linecolor rgb word(blue." ".orange, i) title heading(data("_steps"), 3 * i - 1)
 }
 unset multiplot

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/quantile.h"
 #include "nas/space.h"
 #include "net/paths_file.h"
 #include "paper/binomial.h"
@@ -127,42 +128,76 @@ static bool draw_confidence(struct drawing *drawing)
 
 struct searched {
     const char *search, *label;
-    double *accuracy; /* percent */
+    double *accuracy; /* percent, in ascending order */
     size_t n;
+    double step; /* between two accuracies that so many images can give; 0: not known */
 };
 
-/* About the root of the number of paths, so that a bin has some. */
-static int histogram_bins(const struct searched *searched, int n)
+struct bins {
+    double low, width; /* of the first: [low, low + width) */
+    int n;
+};
+
+/*
+ * As wide as Freedman and Diaconis advise for the search that is the most concentrated,
+ * but no more than can be told apart in the picture; and a whole number of steps, or
+ * some bins would hold more of the possible accuracies than others. No accuracy is on
+ * the border of two.
+ */
+static struct bins choose_bins(const struct searched *searched, int n)
 {
-    size_t least = searched[0].n;
-    for (int s = 1; s < n; s++)
-        least = searched[s].n < least ? searched[s].n : least;
-    int bins = (int)sqrt((double)least);
-    return bins < 8 ? 8 : bins > 30 ? 30 : bins;
+    enum { BINS_MAX = 100 };
+    double low = HUGE_VAL, high = -HUGE_VAL, width = HUGE_VAL, step = searched[0].step;
+    for (int s = 0; s < n; s++) {
+        const struct searched *t = &searched[s];
+        double spread =
+            quantile_of(t->accuracy, t->n, 0.75) - quantile_of(t->accuracy, t->n, 0.25);
+        low = fmin(low, t->accuracy[0]);
+        high = fmax(high, t->accuracy[t->n - 1]);
+        width = fmin(width, 2 * spread / cbrt((double)t->n));
+        step = t->step == step ? step : 0;
+    }
+    width = fmax(width, (high - low) / BINS_MAX);
+    if (step > 0)
+        width = step * fmax(1, ceil(width / step - 1e-9));
+    else if (width <= 0)
+        width = 1;
+    low -= step > 0 ? step / 2 : 0;
+    return (struct bins){low, width, (int)((high - low) / width) + 1};
 }
 
 static void histogram_rows(FILE *out, const struct searched *searched, int n)
 {
-    double low = HUGE_VAL, high = -HUGE_VAL;
-    for (int s = 0; s < n; s++)
-        for (size_t i = 0; i < searched[s].n; i++) {
-            low = fmin(low, searched[s].accuracy[i]);
-            high = fmax(high, searched[s].accuracy[i]);
-        }
-    int bins = histogram_bins(searched, n);
-    double width = high > low ? (high - low) / bins : 1;
-    for (int b = 0; b < bins; b++) {
-        fprintf(out, "%.6g", low + width * (b + 0.5));
+    const struct bins bins = choose_bins(searched, n);
+    for (int b = 0; b < bins.n; b++) {
+        fprintf(out, "%.8g", bins.low + bins.width * (b + 0.5));
         for (int s = 0; s < n; s++) {
             size_t count = 0;
-            for (size_t i = 0; i < searched[s].n; i++) {
-                int bin = (int)((searched[s].accuracy[i] - low) / width);
-                count += (bin < bins ? bin : bins - 1) == b;
-            }
+            for (size_t i = 0; i < searched[s].n; i++)
+                count += (int)((searched[s].accuracy[i] - bins.low) / bins.width) == b;
             fprintf(out, ",%.6g", 100 * (double)count / (double)searched[s].n);
         }
         fputc('\n', out);
     }
+}
+
+/* False if there is none. */
+static bool searched_read(struct searched *searched, struct sources *sources)
+{
+    size_t images[ARTIFACT_RANK_MAX];
+    struct artifact *artifact = sources_artifact(sources, searched->search);
+    if (!artifact)
+        return false;
+    searched->accuracy = read_vector(artifact, "evaluated/accuracy", &searched->n);
+    for (size_t i = 0; i < searched->n; i++)
+        searched->accuracy[i] *= 100;
+    quantile_sort(searched->accuracy, searched->n);
+    if (artifact_shape(artifact, "validation/image", images) == 1 && images[0])
+        searched->step = 100 / (double)images[0];
+    if (searched->n)
+        return true;
+    free(searched->accuracy);
+    return false;
 }
 
 static bool draw_histogram(struct drawing *drawing)
@@ -178,19 +213,10 @@ static bool draw_histogram(struct drawing *drawing)
     char *means = memory_text_copy("");
     int n = 0;
     for (int s = 0; s < SEARCHES; s++) {
-        struct artifact *artifact =
-            sources_artifact(&drawing->sources, searches[s].search);
-        if (!artifact)
-            continue;
         struct searched *t = &there[n];
         *t = searches[s];
-        t->accuracy = read_vector(artifact, "evaluated/accuracy", &t->n);
-        if (!t->n) {
-            free(t->accuracy);
+        if (!searched_read(t, &drawing->sources))
             continue;
-        }
-        for (size_t i = 0; i < t->n; i++)
-            t->accuracy[i] *= 100;
         char *before = means;
         means =
             memory_format("%s%s%s %zu paths, mean %.2f %%", before, *before ? "; " : "",
@@ -271,14 +297,14 @@ static void correlation_over_images(FILE *out, const struct ranking *ranking)
 {
     fputs("images", out);
     for (int s = 0; s < ranking->n_supernets; s++)
-        if (ranking_snapshot_step(ranking->supernet[s]) < 0)
+        if (!ranking_is_snapshot(ranking->supernet[s]))
             fprintf(out, ",%s,low,high", ranking->supernet[s]);
     fputc('\n', out);
     int n, *images = all_images(ranking, &n);
     for (int i = 0; i < n; i++) {
         fprintf(out, "%d", images[i]);
         for (int s = 0; s < ranking->n_supernets; s++)
-            if (ranking_snapshot_step(ranking->supernet[s]) < 0)
+            if (!ranking_is_snapshot(ranking->supernet[s]))
                 correlation_cells(out, ranking, s, "kendall/by_loss",
                                   image_index(ranking, s, images[i]));
         fputc('\n', out);
@@ -286,73 +312,131 @@ static void correlation_over_images(FILE *out, const struct ranking *ranking)
     free(images);
 }
 
-static int by_step(const void *a, const void *b, void *context)
+/* The most images of the list that greedy training scores a path on, or fewer. */
+static int scoring_images(struct sources *sources, const struct ranking *ranking, int s)
 {
-    const struct ranking *ranking = context;
-    long x = ranking_snapshot_step(ranking->supernet[*(const int *)a]);
-    long y = ranking_snapshot_step(ranking->supernet[*(const int *)b]);
-    return (x > y) - (x < y);
+    sources_artifact(sources, "greedy");
+    const struct config *config = run_config(sources->run, "greedy");
+    int image = 0;
+    for (int i = 0; config && i < ranking->n_images[s]; i++)
+        if (ranking->images[s][i] <= config->greedy.surrogate_images)
+            image = i;
+    return image;
 }
 
-/* Over the snapshots of uniform training: by loss and by accuracy on the fewest images.
- * False if there are no snapshots. */
-static bool correlation_over_steps(const struct drawing *drawing,
-                                   struct ranking *ranking)
+/* Whether these supernets have a correlation that is a number: gnuplot draws no panel
+ * without a point. image: -1 for any. */
+static bool any_correlation(const struct ranking *ranking, const int *supernet, int n,
+                            int image)
 {
-    int *order = memory_zeroed((size_t)ranking->n_supernets + 1, sizeof(*order)), n = 0;
-    for (int s = 0; s < ranking->n_supernets; s++)
-        if (ranking_snapshot_step(ranking->supernet[s]) >= 0)
-            order[n++] = s;
-    if (!n)
-        return free(order), false;
-    qsort_r(order, (size_t)n, sizeof(order[0]), by_step, ranking);
+    int all = ranking_stratum(ranking, "all");
+    for (int k = 0; all >= 0 && k < n; k++)
+        for (int i = 0; i < ranking->n_images[supernet[k]]; i++)
+            if ((image < 0 || i == image) &&
+                isfinite(
+                    ranking_correlation(ranking, supernet[k], "kendall/by_loss", all, i)
+                        .value))
+                return true;
+    return false;
+}
+
+/* Over uniform training: by loss and by accuracy. The caption of that panel; NULL if
+ * there is nothing to draw. The caller frees. */
+static char *correlation_over_steps(struct drawing *drawing, struct ranking *ranking)
+{
+    int *order = memory_zeroed((size_t)ranking->n_supernets + 1, sizeof(*order));
+    int n = ranking_uniform_course(ranking, order);
+    int image = n ? scoring_images(&drawing->sources, ranking, order[0]) : 0;
+    if (n < 2 || !any_correlation(ranking, order, n, image))
+        return free(order), NULL;
     struct text_file file;
     data_create(drawing, "steps", &file);
     fputs("step,by loss,low,high,by accuracy,low,high\n", file.out);
     for (int i = 0; i < n; i++) {
-        fprintf(file.out, "%ld", ranking_snapshot_step(ranking->supernet[order[i]]));
-        correlation_cells(file.out, ranking, order[i], "kendall/by_loss", 0);
-        correlation_cells(file.out, ranking, order[i], "kendall/by_accuracy", 0);
+        fprintf(file.out, "%ld", ranking->step[order[i]]);
+        correlation_cells(file.out, ranking, order[i], "kendall/by_loss", image);
+        correlation_cells(file.out, ranking, order[i], "kendall/by_accuracy", image);
         fputc('\n', file.out);
     }
     text_file_commit(&file);
+    char *caption = memory_format(
+        " Below: by loss and by accuracy on %d images, over uniform training: %d "
+        "points from step %ld to %s%ld.",
+        ranking->images[order[0]][image], n, ranking->step[order[0]],
+        ranking_is_snapshot(ranking->supernet[order[n - 1]]) ? "" : "its end at ",
+        ranking->step[order[n - 1]]);
     free(order);
-    return true;
+    return caption;
 }
 
-/* Whether some supernet, a snapshot or not, has a correlation that is a number: gnuplot
- * draws no panel without a point. */
-static bool any_correlation(const struct ranking *ranking, bool snapshots)
+/* "random (0 steps), uniform (6d7ef937c57f, 4500 steps)": those that the upper panel
+ * has. The caller frees. */
+static char *ranked_weights(const struct ranking *ranking)
 {
-    int all = ranking_stratum(ranking, "all");
-    for (int s = 0; all >= 0 && s < ranking->n_supernets; s++) {
-        bool snapshot = ranking_snapshot_step(ranking->supernet[s]) >= 0;
-        int images = snapshots ? 1 : ranking->n_images[s];
-        for (int i = 0; snapshot == snapshots && i < images; i++)
-            if (isfinite(
-                    ranking_correlation(ranking, s, "kendall/by_loss", all, i).value))
-                return true;
+    char *list = memory_text_copy("");
+    for (int s = 0; s < ranking->n_supernets; s++) {
+        if (ranking_is_snapshot(ranking->supernet[s]))
+            continue;
+        char *before = list, *steps, digest[SHORT_DIGEST_SIZE];
+        ranking_origin(ranking, s, digest);
+        steps = ranking->step[s] < 0 ? memory_text_copy("")
+                                     : memory_format("%s%ld steps", *digest ? ", " : "",
+                                                     ranking->step[s]);
+        bool known = *digest || *steps;
+        list = memory_format("%s%s%s%s%s%s%s", before, *before ? ", " : "",
+                             ranking->supernet[s], known ? " (" : "", digest, steps,
+                             known ? ")" : "");
+        free(before);
+        free(steps);
     }
-    return false;
+    return list;
+}
+
+static char *correlation_caption(struct sources *sources, const struct ranking *ranking,
+                                 const char *below)
+{
+    const struct config *config = run_config(sources->run, "rankcorr");
+    char *weights = ranked_weights(ranking);
+    char *resamples = config ? memory_format(" (%d resamples of the paths)",
+                                             config->rankcorr.bootstrap)
+                             : memory_text_copy("");
+    char *caption = memory_format(
+        "%sKendall τ-b between the ranking of %ld random paths by their loss on N "
+        "validation images and that by their accuracy on all %ld, on several "
+        "supernets' weights: %s. 1 is the same order, 0 none; shaded: bootstrap "
+        "intervals of 95 %%%s.%s",
+        *below ? "Top: " : "", ranking->paths, ranking->all_images, weights, resamples,
+        below);
+    free(weights);
+    free(resamples);
+    return caption;
 }
 
 static bool draw_correlation(struct drawing *drawing)
 {
     struct ranking *ranking = ranking_read(&drawing->sources);
-    bool drawn = ranking && any_correlation(ranking, false), steps = false;
+    drawing->figure->caption = memory_text_copy(
+        "Kendall τ-b between the ranking of random paths by their loss on few "
+        "validation images and that by their accuracy on all of them.");
+    if (!ranking)
+        return false;
+    int *last = memory_zeroed((size_t)ranking->n_supernets + 1, sizeof(*last)), n = 0;
+    for (int s = 0; s < ranking->n_supernets; s++)
+        if (!ranking_is_snapshot(ranking->supernet[s]))
+            last[n++] = s;
+    bool drawn = any_correlation(ranking, last, n, -1);
+    free(last);
     if (drawn) {
         struct text_file file;
         data_create(drawing, "", &file);
         correlation_over_images(file.out, ranking);
         text_file_commit(&file);
-        steps =
-            any_correlation(ranking, true) && correlation_over_steps(drawing, ranking);
+        char *below = correlation_over_steps(drawing, ranking);
+        free(drawing->figure->caption);
+        drawing->figure->caption =
+            correlation_caption(&drawing->sources, ranking, below ? below : "");
+        free(below);
     }
-    drawing->figure->caption = memory_format(
-        "Kendall τ-b between the ranking of random paths by their loss on few "
-        "validation images and by their accuracy on all of them, with bootstrap "
-        "intervals of 95 %%.%s",
-        steps ? " Below: over the steps of uniform training." : "");
     ranking_free(ranking);
     return drawn;
 }
@@ -538,15 +622,17 @@ static bool draw_front(struct drawing *drawing)
 /* --- The found architecture --------------------------------------------------------
  */
 
-/* One row of the drawing: what a layer is, its output, its place in the pipeline. */
+/* One row of the drawing: what a layer is, its output, its place in the pipeline. op:
+ * NULL for what is no block. */
 static void print_layer(FILE *out, const char *token, const char *kind, int stage,
-                        const struct block_place *place)
+                        const struct block_place *place, const struct op *op)
 {
-    fprintf(out, "%s,%s,%d,%d,%d,%d,%d\n", token, kind, stage, place->p, place->q,
-            place->k, place->stride);
+    fprintf(out, "%s,%s,%d,%d,%d,%d,%d,%d,%d\n", token, kind, stage, place->p, place->q,
+            place->k, place->stride, op ? op->expansion : 0,
+            op ? op->squeeze_excite : 0);
 }
 
-/* "k3e6s" -> "k3": the colour's name; identities that change the shape have weights. */
+/* "k3" of "k3e6s": the colour's name; identities that change the shape have weights. */
 static void kind_of(const struct op *op, const struct block_place *place, char *kind,
                     size_t size)
 {
@@ -559,26 +645,28 @@ static void kind_of(const struct op *op, const struct block_place *place, char *
 static void print_network(FILE *out, const struct space *space, const struct path *path)
 {
     char kind[16];
-    fputs("token,kind,stage,height,width,channels,stride\n", out);
+    fputs("token,kind,stage,height,width,channels,stride,expansion,squeeze_excite\n",
+          out);
     char stem[24];
     snprintf(stem, sizeof(stem), "conv %dx%d", space->stem_kernel, space->stem_kernel);
-    print_layer(out, stem, "conv", 0, &space->stem);
+    print_layer(out, stem, "conv", 0, &space->stem, NULL);
     for (int i = 0; i < space->n_fixed; i++) {
         const struct fixed_block *fixed = &space->fixed[i];
         kind_of(&fixed->op, &fixed->place, kind, sizeof(kind));
-        print_layer(out, fixed->op.token, kind, 0, &fixed->place);
+        print_layer(out, fixed->op.token, kind, 0, &fixed->place, &fixed->op);
     }
     for (int l = 0; l < path->n; l++) {
         const struct op *op = &space->op[path->op[l]];
         kind_of(op, &space->layer[l], kind, sizeof(kind));
-        print_layer(out, op->token, kind, space->layer_stage[l] + 1, &space->layer[l]);
+        print_layer(out, op->token, kind, space->layer_stage[l] + 1, &space->layer[l],
+                    op);
     }
     struct block_place head = {
         .p = space->head_h, .q = space->head_w, .k = space->head_channels, .stride = 1};
     if (space->head_channels)
-        print_layer(out, "conv 1x1", "conv", 0, &head);
+        print_layer(out, "conv 1x1", "conv", 0, &head, NULL);
     struct block_place classes = {.p = 1, .q = 1, .k = space->classes, .stride = 1};
-    print_layer(out, "pool fc", "fc", 0, &classes);
+    print_layer(out, "pool fc", "fc", 0, &classes, NULL);
 }
 
 static bool draw_architecture(struct drawing *drawing)
@@ -588,8 +676,9 @@ static bool draw_architecture(struct drawing *drawing)
     drawing->figure->caption = memory_text_copy(
         "The architecture that was found, from the image (top) to the classes: one box "
         "for each layer, as wide as it has output channels (root scale), coloured by "
-        "its operation. k5e3s: depthwise kernel 5, expansion 3, s: with squeeze-and-"
-        "excitation; id: nothing at all.");
+        "its kernel, the darker the larger its expansion, with a thick border where it "
+        "has squeeze-and-excitation. k5e3s: depthwise kernel 5, expansion 3, with "
+        "squeeze-and-excitation; id: nothing at all.");
     if (!search || !config)
         return false;
     struct space *space = memory_zeroed(1, sizeof(*space));

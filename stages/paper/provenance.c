@@ -189,7 +189,13 @@ static bool digest_now(struct run *run, struct artifact *made, const char *path,
         return digest_read_file(path, digest);
     if (access(path, R_OK) != 0)
         return false;
-    input = artifact_open(path, NULL);
+    char *why;
+    input = artifact_try_open(path, NULL, &why);
+    if (!input) {
+        log_warning("%s", why);
+        free(why);
+        return false;
+    }
     artifact_digest(input, digest);
     artifact_close(input);
     return true;

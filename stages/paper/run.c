@@ -200,12 +200,17 @@ struct artifact *sources_artifact(struct sources *sources, const char *name)
     return run_artifact(sources->run, name);
 }
 
+void digest_shorten(const char *digest, char text[SHORT_DIGEST_SIZE])
+{
+    const char *colon = strchr(digest, ':');
+    snprintf(text, SHORT_DIGEST_SIZE, "%.12s", colon ? colon + 1 : digest);
+}
+
 void short_digest(struct artifact *artifact, char text[SHORT_DIGEST_SIZE])
 {
     char digest[ARTIFACT_DIGEST_SIZE];
     artifact_digest(artifact, digest);
-    const char *colon = strchr(digest, ':');
-    snprintf(text, SHORT_DIGEST_SIZE, "%.12s", colon ? colon + 1 : digest);
+    digest_shorten(digest, text);
 }
 
 static void print_there(FILE *out, const struct sources *sources)

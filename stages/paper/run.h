@@ -54,6 +54,7 @@ char *sources_text(const struct sources *sources);
 
 /* The first 12 digits of an artifact's digest: enough to tell two apart. */
 enum { SHORT_DIGEST_SIZE = 13 };
+void digest_shorten(const char *digest, char text[SHORT_DIGEST_SIZE]);
 void short_digest(struct artifact *artifact, char text[SHORT_DIGEST_SIZE]);
 
 #endif

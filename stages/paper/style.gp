@@ -2,8 +2,8 @@
 # picture), figures (the folder of the data), id (the figure), width and height in pixels.
 #
 # Narrow pictures, panels one above the other: read on a phone without turning it. Colours are
-# those of Okabe and Ito, which people with any colour vision tell apart; lines differ in their
-# dashes too.
+# those of Okabe and Ito, which people with any colour vision tell apart; where lines are
+# many, they differ in their points or dashes too.
 if (terminal eq "svg") {
     set terminal svg size width, height font "Helvetica,13" name id background "#ffffff"
 } else {
@@ -32,6 +32,7 @@ colour(name) = \
     name eq "random" || name eq "random search" ? grey : \
     name eq "uniform_e" ? sky : name eq "fairnas_e" ? orange : purple
 dashes(i) = i % 3 + 1
+points(i) = int(word("7 5 9 13 11", (i - 1) % 5 + 1))
 
 data(part) = figures."/".id.part.".csv"
 there(part) = int(system(sprintf("test -s '%s' && echo 1 || echo 0", data(part))))

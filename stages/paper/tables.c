@@ -80,19 +80,13 @@ static const struct method methods[] = {
     {"GreedyNAS", "greedy", "search", "found", "greedy"},
 };
 
-/* Of the networks that are retrained unless somebody asks for others, a test that is
- * not there is missing; of others there is none. */
 static void test_cell(struct table *table, struct sources *sources, const char *network)
 {
     struct evaluation evaluation;
-    char *name = memory_format("evaluate/%s", network);
-    if (!run_has(sources->run, name) && !is_own(network))
-        table_unknown(table);
-    else if (evaluation_read(sources, network, &evaluation))
+    if (evaluation_read(sources, network, &evaluation))
         percent(table, evaluation.top1, evaluation.images);
     else
-        missing(table, name);
-    free(name);
+        missing_evaluation(table, network);
 }
 
 static void searched_cells(struct table *table, struct sources *sources,
@@ -188,35 +182,65 @@ static void reported_number(struct table *table, double value)
         table_unknown(table);
 }
 
-/* Accuracy as its authors report it (no row if they do not); FLOPs and parameters are
- * counted here, from its layers. */
-static void published_row(struct table *table, const char *file)
+/* Its cost, counted from its layers. False with the reason, which the caller frees. */
+static bool published_cost_of(const struct config *config, struct cost *cost,
+                              char **why)
 {
-    struct config *config = config_load_network(file);
-    const struct network_config *network = &config->network;
-    if (network->reported.top1 <= 0) {
-        config_free(config);
-        return;
-    }
     struct space *space = memory_zeroed(1, sizeof(*space));
     struct cost_table *costs = memory_zeroed(1, sizeof(*costs));
     struct path path;
-    char why[256];
+    char message[256];
     space_init(space, &config->space);
     cost_table_init(costs, space);
-    if (!path_parse(&path, space, network->path, why, sizeof(why)))
-        die_asked_wrong("'%s': network.path: %s", file, why);
-    struct cost cost = cost_of_path(costs, &path);
+    bool good =
+        path_parse(&path, space, config->network.path, message, sizeof(message));
+    if (good)
+        *cost = cost_of_path(costs, &path);
+    else
+        *why = memory_format("network.path: %s", message);
+    free(costs);
+    free(space);
+    return good;
+}
+
+/* Accuracy as its authors report it (no row if they do not); FLOPs and parameters are
+ * counted here, from its layers. */
+static void published_cells(struct table *table, const struct network_config *network,
+                            const struct cost *cost)
+{
+    if (network->reported.top1 <= 0)
+        return;
     table_row(table);
     table_text(table, "%s", network->name);
     table_text(table, "ImageNet, reported");
     reported_number(table, network->reported.top1);
     reported_number(table, network->reported.top5);
-    table_number(table, (double)cost.flops / 1e6, 1);
-    table_number(table, (double)cost.params / 1e6, 2);
+    table_number(table, (double)cost->flops / 1e6, 1);
+    table_number(table, (double)cost->params / 1e6, 2);
     table_unknown(table);
-    free(costs);
-    free(space);
+    double latency = network->reported.latency_ms;
+    table_number(table, latency > 0 ? latency : (double)NAN, 0);
+}
+
+/* A file that cannot be read is no reason to do without the others. */
+static void published_row(struct table *table, const char *file)
+{
+    char *why = NULL;
+    struct cost cost;
+    struct config *config = config_read_network(file, &why);
+    if (config && published_cost_of(config, &cost, &why)) {
+        published_cells(table, &config->network, &cost);
+    } else {
+        const char *slash = strrchr(file, '/');
+        why[strcspn(why, "\n")] = '\0';
+        log_warning("%s is left out of Table 2: %s", file, why);
+        table_row(table);
+        table_text(table, "%s", slash ? slash + 1 : file);
+        table_text(table, "not read: %s", why);
+        for (int i = 0; i < 6; i++)
+            table_unknown(table);
+        free(why);
+    }
     config_free(config);
 }
 
@@ -234,10 +258,11 @@ static void evaluated_row(struct table *table, struct sources *sources,
         table_number(table, evaluation.params / 1e6, 3);
         table_interval(table, evaluation.latency_ms, evaluation.latency_low,
                        evaluation.latency_high, 3);
+        table_unknown(table);
         return;
     }
     missing_evaluation(table, network);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         table_unknown(table);
 }
 
@@ -254,6 +279,7 @@ struct table *table_of_networks(struct run *run, const struct option_texts *publ
     table_column(table, TABLE_RIGHT, "FLOPs (M)");
     table_column(table, TABLE_RIGHT, "params (M)");
     table_column(table, TABLE_RIGHT, "latency (ms)");
+    table_column(table, TABLE_RIGHT, "reported phone (ms)");
     for (int i = 0; i < OWN_NETWORKS; i++)
         evaluated_row(table, &sources, own_networks[i].network, own_networks[i].label);
     size_t n;
@@ -272,37 +298,82 @@ struct table *table_of_networks(struct run *run, const struct option_texts *publ
         "with 95 % intervals of these; their latency is the median of one image on "
         "one thread of this machine. Published networks: accuracy as their authors "
         "report it on ImageNet; FLOPs and parameters as counted here from their "
-        "layers. The two kinds cannot be compared in accuracy.");
+        "layers, latency as the paper's Table 2 reports it of a Snapdragon 855 phone. "
+        "The two kinds cannot be compared in accuracy, nor in latency.");
     return table;
 }
 
 /* --- Table 3: rank correlation ---------------------------------------------------- */
 
-static void correlation_row(struct table *table, const struct ranking *ranking,
-                            int supernet, int stratum, int image)
+/* What a ranking is by: its column is of correlations. */
+static const struct {
+    const char *measure, *by, *heading;
+} ways_to_rank[] = {
+    {"kendall", "by_loss", "Kendall τ-b by loss"},
+    {"kendall", "by_accuracy", "Kendall τ-b by accuracy"},
+    {"spearman", "by_loss", "Spearman ρ by loss"},
+    {"spearman", "by_accuracy", "Spearman ρ by accuracy"},
+};
+enum { WAYS_TO_RANK = sizeof(ways_to_rank) / sizeof(ways_to_rank[0]) };
+
+static void correlation_cell(struct table *table, struct correlation c)
 {
-    static const char *const measures[] = {"kendall/by_loss", "kendall/by_accuracy",
-                                           "spearman/by_loss", "spearman/by_accuracy"};
+    table_interval(table, c.value, c.low, c.high, 3);
+}
+
+/* truth: "" or "truth/", where the correlations with the known accuracies are. */
+static void correlation_row(struct table *table, const struct ranking *ranking,
+                            int supernet, int stratum, int image, const char *truth)
+{
+    bool few = image < ranking->n_images[supernet];
     table_row(table);
     table_text(table, "%s", ranking->supernet[supernet]);
     table_text(table, "%s", ranking->stratum[stratum]);
-    table_count(table, ranking->images[supernet][image]);
-    for (size_t i = 0; i < sizeof(measures) / sizeof(measures[0]); i++) {
-        struct correlation c =
-            ranking_correlation(ranking, supernet, measures[i], stratum, image);
-        table_interval(table, c.value, c.low, c.high, 3);
+    table_count(table, few ? ranking->images[supernet][image] : ranking->all_images);
+    table_text(table, *truth ? "known accuracy" : "accuracy on all");
+    for (int i = 0; i < WAYS_TO_RANK; i++) {
+        char *measure = memory_format("%s%s/%s", truth, ways_to_rank[i].measure,
+                                      ways_to_rank[i].by);
+        correlation_cell(
+            table, ranking_correlation(ranking, supernet, measure, stratum, image));
+        free(measure);
     }
 }
 
-static void correlation_rows(struct table *table, const struct ranking *ranking)
+static void correlation_rows(struct table *table, const struct ranking *ranking,
+                             const char *truth)
 {
     for (int s = 0; s < ranking->n_supernets; s++) {
-        if (ranking_snapshot_step(ranking->supernet[s]) >= 0)
+        if (ranking_is_snapshot(ranking->supernet[s]))
             continue; /* Figure 4 has these */
+        int images = ranking->n_images[s] + (*truth ? 1 : 0);
         for (int k = 0; k < (int)ranking->n_strata; k++)
-            for (int i = 0; i < ranking->n_images[s]; i++)
-                correlation_row(table, ranking, s, k, i);
+            for (int i = 0; i < images; i++)
+                correlation_row(table, ranking, s, k, i, truth);
     }
+}
+
+/* The ceiling: how well one training's accuracies rank the paths as another's do. */
+static void truth_rows(struct table *table, const struct ranking *ranking)
+{
+    int pairs = ranking->truth_runs * (ranking->truth_runs - 1) / 2;
+    for (int k = 0; k < (int)ranking->n_strata; k++)
+        for (int p = 0; p < pairs; p++) {
+            int run, other;
+            ranking_pair(ranking, p, &run, &other);
+            table_row(table);
+            table_text(table, "known run %d", run + 1);
+            table_text(table, "%s", ranking->stratum[k]);
+            table_unknown(table);
+            table_text(table, "known run %d", other + 1);
+            for (int i = 0; i < WAYS_TO_RANK; i++)
+                if (strcmp(ways_to_rank[i].by, "by_accuracy") == 0)
+                    correlation_cell(
+                        table,
+                        ranking_of_truth(ranking, ways_to_rank[i].measure, k, p));
+                else
+                    table_unknown(table);
+        }
 }
 
 struct table *table_of_correlation(struct run *run)
@@ -314,26 +385,40 @@ struct table *table_of_correlation(struct run *run)
     table_column(table, TABLE_LEFT, "supernet");
     table_column(table, TABLE_LEFT, "paths");
     table_column(table, TABLE_RIGHT, "images");
-    table_column(table, TABLE_RIGHT, "Kendall τ-b by loss");
-    table_column(table, TABLE_RIGHT, "Kendall τ-b by accuracy");
-    table_column(table, TABLE_RIGHT, "Spearman ρ by loss");
-    table_column(table, TABLE_RIGHT, "Spearman ρ by accuracy");
+    table_column(table, TABLE_LEFT, "compared with");
+    for (int i = 0; i < WAYS_TO_RANK; i++)
+        table_column(table, TABLE_RIGHT, ways_to_rank[i].heading);
     struct ranking *ranking = ranking_read(&sources);
+    bool truth = ranking && ranking->truth_runs;
     if (ranking) {
-        correlation_rows(table, ranking);
+        correlation_rows(table, ranking, "");
+        if (truth)
+            correlation_rows(table, ranking, "truth/");
+        truth_rows(table, ranking);
     } else {
         table_row(table);
         missing(table, "rankcorr");
-        for (int i = 0; i < 6; i++)
+        for (int i = 0; i < 3 + WAYS_TO_RANK; i++)
             table_unknown(table);
     }
-    finish(
-        table, &sources,
-        "Random paths, ranked by loss or by accuracy on few validation images, against "
-        "their accuracy on all of them; with bootstrap intervals of 95 %. 1 is the "
-        "same "
-        "order, 0 none. top20: the best fifth by accuracy on all images; feasible: "
-        "within the search's constraints.");
+    char *paths =
+        ranking ? memory_format("%ld r", ranking->paths) : memory_text_copy("R");
+    char *all = ranking ? memory_format("%ld", ranking->all_images)
+                        : memory_text_copy("of them");
+    char *words = memory_format(
+        "%sandom paths, ranked by loss or by accuracy on few validation images, "
+        "against their accuracy on all %s%s; with bootstrap intervals of 95 %%. 1 is "
+        "the same order, 0 none. top20: the best fifth by what a ranking is compared "
+        "with; feasible: within the search's constraints.%s",
+        paths, all, truth ? ", and against the accuracies known of them" : "",
+        truth
+            ? " Of the known accuracies, one run's against another's: no ranking need "
+              "surpass that."
+            : "");
+    finish(table, &sources, words);
+    free(words);
+    free(paths);
+    free(all);
     ranking_free(ranking);
     return table;
 }

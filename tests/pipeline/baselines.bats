@@ -15,8 +15,6 @@ setup() {
     one=$results/one
 }
 
-# number ARTIFACT ARRAY: a scalar, or the first of an array
-number() { h5dump -y -d "$2" "$1" | awk '/DATA \{/ { getline; sub(/,.*/, ""); print $1; exit }'; }
 # program NAME STAGE FOLDER [INPUT]: by hand, with the run's settings. With replace=exec
 # the shell becomes the program: what kills the one kills the other.
 program() {

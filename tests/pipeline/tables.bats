@@ -14,13 +14,6 @@ setup() {
     figures=$results/one/figures
 }
 
-# cell TABLE ROW COLUMN: of a CSV file
-cell() {
-    awk -F, -v row="$2" -v column="$3" '
-        NR == 1 { for (i = 1; i <= NF; i++) if ($i == column) c = i }
-        $1 == row { print $c }' "$tables/$1.csv"
-}
-
 @test "Table 1 has the images that were trained on and scored, as counted by hand" {
     # 60 steps of 32 images. 20 were warm-up; the other 40 train 3 paths a round, so 14
     # rounds, each of 6 paths on 40 images.
@@ -105,6 +98,15 @@ cell() {
     tokens=$("$BUILD"/search --show="$results/one/search.h5" | sed -n 's/^architecture *//p')
     [ "$(awk -F, 'NR > 1 && $3 > 0 { printf "%s%s", space, $1; space = " " }' \
         "$figures/architecture.csv")" = "$tokens" ]
+}
+
+@test "the drawing says expansion and squeeze-and-excitation, as the tokens do" {
+    awk -F, 'NR > 1 && $3 > 0 {
+        split($1, part, "e")
+        good = $1 == "id" ? $8 == 0 && $9 == 0 : $8 == part[2] + 0 && $9 == ($1 ~ /s$/)
+        if (!good) { print; exit 1 }
+        seen++
+    } END { exit !seen }' "$figures/architecture.csv"
 }
 
 @test "nothing is run again, and the images are not needed" {
@@ -193,6 +195,36 @@ PYTHON
     run tiny_make tables RUN=damaged
     [ "$status" = 2 ]
     [[ $output == *"report: '$results/damaged/search.h5' is empty, expected an HDF5 file"* ]]
+}
+
+@test "a published network's file that cannot be read is a row that says so, and the rest is there" {
+    sed 's/^  name:/  nam:/' configs/zoo/scarlet-b.yaml >"$BATS_TEST_TMPDIR/broken.yaml"
+    run "$BUILD/report" --run="$results/one" --tables="$BATS_TEST_TMPDIR/tables" --network=/nowhere/gone.yaml \
+        --network="$BATS_TEST_TMPDIR/broken.yaml" --network=configs/zoo/scarlet-a.yaml
+    echo "$output"
+    [ "$status" = 0 ]
+    [[ $output == *"/nowhere/gone.yaml is left out of Table 2: "* ]]
+    grep -q '^gone.yaml,"\{0,1\}not read: .*/nowhere/gone.yaml' "$BATS_TEST_TMPDIR/tables/table2.csv"
+    grep -q "^broken.yaml,.*not read: .*broken.yaml:2:1: network.name: is missing" \
+        "$BATS_TEST_TMPDIR/tables/table2.csv"
+    grep -q '^SCARLET-A,.*,118$' "$BATS_TEST_TMPDIR/tables/table2.csv"
+}
+
+@test "a known-accuracy table or an input elsewhere that is gone or damaged is said to be unchecked" {
+    copy_run one lost
+    cp "$results/one/greedy.h5" "$BATS_TEST_TMPDIR/other.h5"
+    printf 'path,accuracy\n0000,1\n1111,2\n2222,4\n3333,3\n' >"$BATS_TEST_TMPDIR/known.csv"
+    "$BUILD/config" --config=tests/pipeline/tiny.yaml --stage=rankcorr --out="$results/lost/rankcorr.yaml" \
+        --set="rankcorr.images=[8] rankcorr.bootstrap=2 rankcorr.truth=$BATS_TEST_TMPDIR/known.csv"
+    "$BUILD/rankcorr" --config="$results/lost/rankcorr.yaml" --data="$BATS_FILE_TMPDIR/data/tiny.h5" \
+        --in="$BATS_TEST_TMPDIR/other.h5" --out="$results/lost/rankcorr.h5" --quiet
+    rm "$BATS_TEST_TMPDIR/known.csv"
+    echo damaged >"$BATS_TEST_TMPDIR/other.h5"
+    run tiny_make report RUN=lost
+    echo "$output"
+    [ "$status" = 0 ]
+    grep -q '^<li class="limit">Inputs elsewhere, not checked: .*other.h5.*known.csv' "$results/lost/report.html"
+    [ -s "$results/lost/tables/table3.md" ]
 }
 
 @test "the pictures are well-formed, and every label is in them" {

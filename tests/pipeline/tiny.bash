@@ -26,6 +26,24 @@ tiny_make() {
         DATA_FOLDER="$BATS_FILE_TMPDIR/data" EXECUTOR="${EXECUTOR:-local}" SET="$set" "${words[@]}"
 }
 
+# numbers ARTIFACT ARRAY...: all of them, a line each, to the last digit.
+numbers() {
+    local file=$1
+    shift
+    h5dump -y -m %.17g "${@/#/--dataset=}" "$file" |
+        awk '/DATA \{/ { on = 1; next } /\}/ { on = 0 } on && !/"/ { gsub(/[ ,]+/, "\n"); print }' |
+        grep .
+}
+# number ARTIFACT ARRAY: a scalar, or the first of an array.
+number() { numbers "$1" "$2" | sed -n 1p; }
+
+# cell TABLE ROW COLUMN: of a CSV file in $tables, whose row begins with ROW.
+cell() {
+    sed 's/"[^"]*"/quoted/g' "$tables/$1.csv" | awk -F, -v row="$2," -v column="$3" '
+        NR == 1 { for (i = 1; i <= NF; i++) if ($i == column) c = i }
+        NR > 1 && substr($0, 1, length(row)) == row { print $c }'
+}
+
 # The digest of an artifact: equal bits, equal digest.
 digest() {
     h5dump -a digest "$1" | sed -n 's/.*(0): "\(.*\)"/\1/p' | grep .

@@ -60,7 +60,7 @@ static struct score *score_at(struct agreement *a, int supernet, int path, int k
  * and all paths have the same accuracy. */
 static void add_scores(struct agreement *a, const char *name)
 {
-    agreement_add(a, name, "sha256:weights");
+    agreement_add(a, name, "sha256:weights", 7);
     int s = a->n_supernets - 1;
     for (int i = 0; i < PATHS; i++) {
         double full = i < 8 ? i / 10.0 : 0.8;
@@ -230,9 +230,9 @@ static int load_into_another(const void *argument)
     const struct shard all = {0, 0, 0, PATHS};
     struct agreement b = new_agreement();
     agreement_add(&b, change == 0 ? "other" : "one",
-                  change == 1 ? "sha256:other" : "sha256:weights");
+                  change == 1 ? "sha256:other" : "sha256:weights", 7);
     if (change == 2)
-        agreement_add(&b, "two", "sha256:weights");
+        agreement_add(&b, "two", "sha256:weights", 7);
     if (change == 3)
         b.path[5].op[3] = 1;
     if (change == 4)

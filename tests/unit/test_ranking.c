@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "paper/counts.h"
 #include "paper/evaluation.h"
@@ -43,6 +44,20 @@ static void write_correlations(struct artifact *file, const char *supernet,
     artifact_write_vector(file, name, ARRAY_I32, 2, (int[]){50, 100}, "images", "test");
 }
 
+/* Known accuracies of three runs: pairs 0-1, 0-2, 1-2. */
+static void write_truth(struct artifact *file)
+{
+    const double run[2][3] = {{1, 2, 3}, {4, 5, 6}};
+    const double tau[3][3] = {{0.1, 0.2, 0.3}, {0.4, 0.5, 0.6}, {0.7, 0.8, 0.9}};
+    const double with[3][3] = {{11, 12, 13}, {21, 22, 23}, {31, 32, 33}};
+    artifact_write(file, "truth/runs", ARRAY_F64, 2, (size_t[]){2, 3}, run, "1",
+                   "test");
+    artifact_write(file, "truth/kendall", ARRAY_F64, 2, (size_t[]){3, 3}, tau, "1",
+                   "test");
+    artifact_write(file, "supernets/greedy/truth/kendall/by_loss", ARRAY_F64, 2,
+                   (size_t[]){3, 3}, with, "1", "test");
+}
+
 static int make_artifacts(void **state)
 {
     if (scratch_setup(state) != 0)
@@ -54,6 +69,22 @@ static int make_artifacts(void **state)
                           (const char *[]){"all", "top20", "feasible"}, "1", "test");
     write_correlations(file, "greedy", 0.5);
     write_correlations(file, "uniform@300", 0.2);
+    artifact_commit(file);
+
+    if (mkdir(scratch_path("course"), 0700) != 0)
+        return -1;
+    file = begin("course/rankcorr.h5");
+    static const char *const names[] = {"uniform",   "fairnas@5", "uniform@40",
+                                        "uniform@9", "uniform_e", "greedy"};
+    artifact_write_vector(file, "supernet_names", ARRAY_TEXT, 6, names, "1", "test");
+    artifact_write_vector(file, "strata", ARRAY_TEXT, 3,
+                          (const char *[]){"all", "top20", "feasible"}, "1", "test");
+    for (size_t i = 0; i < 6; i++)
+        write_correlations(file, names[i], 0.1 * (double)i);
+    artifact_write_i64(file, "supernets/uniform/step", 70, "steps", "test");
+    artifact_write_i64(file, "supernets/uniform@40/step", 40, "steps", "test");
+    artifact_write_i64(file, "supernets/uniform_e/step", 50, "steps", "test");
+    write_truth(file);
     artifact_commit(file);
 
     static const struct {
@@ -119,7 +150,7 @@ static void a_correlation_is_read_from_its_place(void **state)
     close_sources(&sources);
 }
 
-static void names_are_found_and_snapshots_have_a_step(void **state)
+static void names_are_found_and_snapshots_are_told(void **state)
 {
     (void)state;
     struct sources sources = open_sources();
@@ -127,8 +158,53 @@ static void names_are_found_and_snapshots_have_a_step(void **state)
     assert_int_equal(ranking_stratum(ranking, "feasible"), 2);
     assert_int_equal(ranking_stratum(ranking, "worst"), -1);
     assert_int_equal(ranking_supernet(ranking, "fairnas"), -1);
-    assert_int_equal(ranking_snapshot_step("uniform@300"), 300);
-    assert_int_equal(ranking_snapshot_step("greedy"), -1);
+    assert_true(ranking_is_snapshot("uniform@300"));
+    assert_false(ranking_is_snapshot("greedy"));
+    ranking_free(ranking);
+    close_sources(&sources);
+}
+
+static void the_course_of_uniform_training_ends_with_its_last_weights(void **state)
+{
+    (void)state;
+    int order[6];
+    struct sources sources;
+    sources_init(&sources, run_open(scratch_path("course")));
+    struct ranking *ranking = ranking_read(&sources);
+    assert_int_equal(ranking_uniform_course(ranking, order), 3);
+    /* The step of "uniform@9" is known by its name alone. */
+    static const char *const expected[] = {"uniform@9", "uniform@40", "uniform"};
+    static const long step[] = {9, 40, 70};
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(ranking->supernet[order[i]], expected[i]);
+        assert_int_equal(ranking->step[order[i]], step[i]);
+    }
+    assert_int_equal(ranking->step[ranking_supernet(ranking, "greedy")], -1);
+    ranking_free(ranking);
+    close_sources(&sources);
+}
+
+static void known_accuracies_are_read_by_pair_and_by_supernet(void **state)
+{
+    (void)state;
+    struct sources sources;
+    sources_init(&sources, run_open(scratch_path("course")));
+    struct ranking *ranking = ranking_read(&sources);
+    assert_int_equal(ranking->truth_runs, 3);
+    static const int pair[3][2] = {{0, 1}, {0, 2}, {1, 2}};
+    for (int p = 0; p < 3; p++) {
+        int run, other;
+        ranking_pair(ranking, p, &run, &other);
+        assert_int_equal(run, pair[p][0]);
+        assert_int_equal(other, pair[p][1]);
+    }
+    assert_true(ranking_of_truth(ranking, "kendall", 2, 1).value == 0.8);
+    assert_true(isnan(ranking_of_truth(ranking, "spearman", 2, 1).value));
+    /* Two numbers of images, and then all. */
+    int greedy = ranking_supernet(ranking, "greedy");
+    assert_true(
+        ranking_correlation(ranking, greedy, "truth/kendall/by_loss", 1, 2).value ==
+        23);
     ranking_free(ranking);
     close_sources(&sources);
 }
@@ -209,7 +285,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_correlation_is_read_from_its_place),
-        cmocka_unit_test(names_are_found_and_snapshots_have_a_step),
+        cmocka_unit_test(names_are_found_and_snapshots_are_told),
+        cmocka_unit_test(the_course_of_uniform_training_ends_with_its_last_weights),
+        cmocka_unit_test(known_accuracies_are_read_by_pair_and_by_supernet),
         cmocka_unit_test(the_corrected_cost_is_as_worked_by_hand),
         cmocka_unit_test(a_caption_names_each_source_once_and_groups_what_is_missing),
         cmocka_unit_test(as_many_sources_are_named_as_there_are),
