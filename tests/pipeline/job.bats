@@ -224,6 +224,14 @@ submit_with_setup() {
     done
 }
 
+@test "the launcher alone is ended when the stage has stopped: it comes back" {
+    stage_does 'printf "state: \"interrupted\"\ndone: 7\n" >"${out%.h5}.status.yaml"; kill -TERM $$'
+    submit warmup
+    run job 101 warmup
+    [ "$status" = 75 ]
+    grep -qx 'scontrol requeue 101' "$STUB/calls"
+}
+
 # Stops that a job cannot be requeued after.
 stopped_and_refused() {
     stage_does "$interrupted"
@@ -262,6 +270,26 @@ stopped_and_refused() {
     run job 101 warmup
     [ "$(cat "$run/jobs/warmup/id")" = 102 ]
     [ "$(submitted)" = 2 ]
+    [ ! -e "$run/jobs/warmup/ended" ]
+}
+
+@test "the successor has begun before its number was found: what waits is handed over all the same" {
+    export GREEDYNAS_SLURM_SECONDS=1
+    stopped_and_refused
+    submit greedy warmup
+    # Takes the job, says nothing, and the queue is silent once.
+    cat >"$BATS_TEST_TMPDIR/bin/sbatch" <<'END'
+#!/bin/sh
+tests/slurm/stub/sbatch "$@" >/dev/null
+echo 1 >"$STUB/squeue.outage"
+echo 103 >"$SUBMISSION/id"
+exit 1
+END
+    chmod +x "$BATS_TEST_TMPDIR/bin/sbatch"
+    SUBMISSION=$run/jobs/warmup PATH=$BATS_TEST_TMPDIR/bin:$PATH run job 101 warmup
+    [ "$status" = 75 ]
+    [ "$(submitted)" = 3 ]
+    grep -qx 'scontrol update jobid=102 dependency=afterok:103' "$STUB/calls"
     [ ! -e "$run/jobs/warmup/ended" ]
 }
 
