@@ -1,10 +1,11 @@
 /*
  * estimate - what an experiment will cost, before anything of it is submitted.
  *
- * Prints, for each stage: the images that go through the network, multiply-adds,
- * core-hours and hours at this machine's measured speed, memory, and what it leaves on
- * disk; and which share of all paths respects search.constraints. Where there is none
- * it ends with 2 and the space's least and most.
+ * Prints, for each stage of `make all`, and for all of them: the images that go through
+ * the network, multiply-adds, core-hours and hours at this machine's measured speed,
+ * memory, and what it leaves on disk; and which share of all paths respects
+ * search.constraints. Where there is none it ends with 2 and the space's least and
+ * most.
  *
  * The speed is that of uniformly drawn paths: a training step (forward, backward,
  * update) and a forward pass with the batch's own statistics. It is kept in a file and
@@ -27,12 +28,14 @@
 #include "io/config.h"
 #include "io/dataset.h"
 #include "io/digest.h"
+#include "io/instance.h"
 #include "io/temporary.h"
 #include "nas/feasible.h"
 #include "nas/latency_input.h"
 #include "nas/sampler.h"
 #include "net/probe.h"
 #include "net/train.h"
+#include "net/training_plan.h"
 
 static const struct program program = {
     "estimate", "what an experiment will cost: arithmetic, hours, memory, disk",
@@ -226,6 +229,24 @@ static bool speed_find(struct supernet *net, const struct config *config,
     return true;
 }
 
+/* The experiment, with the settings that are a stage's nature: they stand whatever was
+ * asked for. */
+static struct config *load(const struct request *request, const char *presets)
+{
+    char **words = NULL, *set = memory_text_copy("");
+    for (int i = 0; i <= request->set.n; i++) {
+        char *before = set;
+        set = memory_format("%s %s", before,
+                            i < request->set.n ? request->set.text[i] : presets);
+        free(before);
+    }
+    int n = config_split_overrides(set, &words);
+    struct config *config = config_load(request->config, (const char *const *)words, n);
+    free(words);
+    free(set);
+    return config;
+}
+
 /* The plan. */
 
 struct work {
@@ -233,13 +254,15 @@ struct work {
     double trained, scored; /* images through training steps, through scoring */
     double flops;           /* of one path */
     double memory, disk;    /* bytes */
+    int times;              /* so many artifacts of that kind */
 };
 
 struct plan {
-    const struct config *config;
+    const struct config *config; /* with the presets of the stage in hand */
     const struct supernet *net;
-    int train_images, validation_images; /* 0: the images are not there yet */
+    int train_images, validation_images, test_images; /* 0: not there yet */
     double resident; /* what the process takes before it has a network */
+    double ratio;    /* of training an image to scoring one */
 };
 
 static double weights_bytes(const struct supernet *net, bool momentum)
@@ -263,26 +286,30 @@ static double training_flops(const struct plan *plan)
                       &plan->config->sampling.constraint, plan->config->seed);
 }
 
-static struct work warmup_work(const struct plan *plan)
+/* One that costs as much as the greedy run takes its steps from `greedy`. */
+static struct work supernet_work(const struct plan *plan, const char *stage,
+                                 const struct work *greedy)
 {
     const struct config *c = plan->config;
-    return (struct work){.stage = "warmup",
-                         .trained = (double)c->warmup.steps * c->supernet.batch,
+    const struct training_plan training = training_plan_of(c, stage);
+    double images = (double)training.images_of_step, steps = (double)training.steps;
+    if (training.equal_cost)
+        steps = floor(((double)c->warmup.steps * c->supernet.batch + greedy->trained +
+                       greedy->scored / plan->ratio) /
+                      images);
+    double snapshots = training.snapshot_steps
+                           ? floor((steps - 1) / (double)training.snapshot_steps)
+                           : 0;
+    return (struct work){.stage = stage,
+                         .trained = steps * images,
                          .flops = training_flops(plan),
                          .memory = memory_of(plan, c->supernet.batch, 0),
-                         .disk = weights_bytes(plan->net, true)};
-}
-
-static struct work uniform_work(const struct plan *plan)
-{
-    struct work work = warmup_work(plan);
-    work.stage = "uniform";
-    work.trained = (double)plan->config->supernet.steps * plan->config->supernet.batch;
-    return work;
+                         .disk = weights_bytes(plan->net, true) +
+                                 snapshots * weights_bytes(plan->net, false)};
 }
 
 /* To the end of its budget: it may stop earlier, when the pool has settled. */
-static struct work greedy_work(const struct plan *plan)
+static struct work greedy_work(const struct plan *plan, const char *stage)
 {
     const struct config *c = plan->config;
     const struct greedy_config *g = &c->greedy;
@@ -291,7 +318,7 @@ static struct work greedy_work(const struct plan *plan)
     int rounds = (steps + kept - 1) / kept;
     bool scores = g->filter || g->sample_from_pool || g->stop_by_turnover;
     return (struct work){
-        .stage = "greedy",
+        .stage = stage,
         .trained = (double)steps * c->supernet.batch,
         .scored = scores ? (double)rounds * g->sampled_paths * g->surrogate_images : 0,
         .flops = training_flops(plan),
@@ -303,9 +330,9 @@ static struct work search_work(const struct plan *plan, const char *stage)
 {
     const struct config *c = plan->config;
     const struct search_config *s = &c->search;
-    double paths = strcmp(stage, "random") == 0
-                       ? s->random_paths
-                       : (double)s->population * s->generations;
+    double paths = (double)s->population * s->generations;
+    if (strcmp(s->algorithm, "random") == 0 && s->random_paths)
+        paths = s->random_paths;
     int images = s->validation_images ? s->validation_images : plan->validation_images;
     int calibration = strcmp(s->bn, "recalibrate") == 0 ? s->recalibrate_images : 0;
     int most = images > calibration ? images : calibration;
@@ -315,6 +342,37 @@ static struct work search_work(const struct plan *plan, const char *stage)
         .flops =
             mean_flops(&plan->net->space, &plan->net->cost, &s->constraints, c->seed),
         .memory = memory_of(plan, 0, s->batch < most ? s->batch : most)};
+}
+
+/* At most: fewer numbers of images than are asked for may share a pass over all. */
+static struct work rankcorr_work(const struct plan *plan)
+{
+    const struct config *c = plan->config;
+    const struct rankcorr_config *r = &c->rankcorr;
+    const struct constraint_config none = {0};
+    const struct training_plan uniform = training_plan_of(c, "uniform");
+    int calibration = strcmp(r->bn, "recalibrate") == 0 ? r->recalibrate_images : 0;
+    int judging = r->validation_images ? r->validation_images : plan->validation_images;
+    double images = judging + calibration;
+    for (int i = 0; i < r->images.n && !calibration; i++)
+        if (r->images.count[i] < judging)
+            images += r->images.count[i];
+    /* The initial weights, greedy's, uniform's, and its snapshots. */
+    double supernets = 3;
+    if (uniform.snapshot_steps)
+        supernets += (double)((uniform.steps - 1) / uniform.snapshot_steps);
+    int most = judging > calibration ? judging : calibration;
+    return (struct work){
+        .stage = "rankcorr",
+        .scored = fmin(r->paths, space_size(&plan->net->space)) * supernets * images,
+        .flops = mean_flops(&plan->net->space, &plan->net->cost, &none, c->seed),
+        .memory = memory_of(plan, 0, r->batch < most ? r->batch : most)};
+}
+
+static double network_flops(const struct plan *plan)
+{
+    return mean_flops(&plan->net->space, &plan->net->cost,
+                      &plan->config->search.constraints, plan->config->seed);
 }
 
 /* One network; none where it is not known how many images there are. */
@@ -328,11 +386,41 @@ static struct work retrain_work(const struct plan *plan)
     cost_range(&plan->net->cost, &least, &most);
     return (struct work){.stage = "retrain",
                          .trained = (double)c->retrain.epochs * images,
-                         .flops = mean_flops(&plan->net->space, &plan->net->cost,
-                                             &c->search.constraints, c->seed),
+                         .flops = network_flops(plan),
                          .memory = memory_of(plan, c->retrain.batch, c->evaluate.batch),
                          /* Three sets of weights. */
-                         .disk = 3 * (double)most.params * sizeof(float)};
+                         .disk = 3 * (double)most.params * sizeof(float),
+                         .times = c->retrain.networks.n};
+}
+
+static struct work evaluate_work(const struct plan *plan)
+{
+    const struct config *c = plan->config;
+    return (struct work){.stage = "evaluate",
+                         .scored = plan->test_images,
+                         .flops = network_flops(plan),
+                         .memory = memory_of(plan, 0, c->evaluate.batch),
+                         .times = c->retrain.networks.n};
+}
+
+/* Of a stage by its name; nothing where its time is not that of the network. */
+static struct work work_of(const struct plan *plan, const struct instance *instance,
+                           const struct work *greedy)
+{
+    const char *program_name = instance->program;
+    if (strcmp(program_name, "warmup") == 0)
+        return supernet_work(plan, instance->name, greedy);
+    if (strcmp(program_name, "greedy") == 0)
+        return greedy_work(plan, instance->name);
+    if (strcmp(program_name, "search") == 0)
+        return search_work(plan, instance->name);
+    if (strcmp(program_name, "rankcorr") == 0)
+        return rankcorr_work(plan);
+    if (strcmp(program_name, "retrain") == 0)
+        return retrain_work(plan);
+    if (strcmp(program_name, "evaluate") == 0)
+        return evaluate_work(plan);
+    return (struct work){.stage = instance->name};
 }
 
 /* Words. */
@@ -361,55 +449,103 @@ static void bytes_in_units(double bytes, char *text, size_t size)
 
 static void print_line(const char *stage, const char *const column[7])
 {
-    printf("  %-8s %9s %9s %14s %11s %10s %8s %8s\n", stage, column[0], column[1],
+    printf("  %-20s %9s %9s %14s %11s %10s %8s %8s\n", stage, column[0], column[1],
            column[2], column[3], column[4], column[5], column[6]);
 }
 
-static void print_work(const struct work *w, const struct speed *speed)
+/* What a line of the table says; of several stages the sum, and the most memory. */
+struct bill {
+    double trained, scored, multiply_adds, seconds, memory, disk;
+};
+
+static struct bill bill_of(const struct work *w, const struct speed *speed)
 {
-    char text[7][32];
-    double seconds =
-        w->flops * (w->trained / speed->training + w->scored / speed->scoring);
-    in_units(w->trained, text[0], sizeof text[0]);
-    in_units(w->scored, text[1], sizeof text[1]);
-    in_units(w->flops * (TRAINING_PASSES * w->trained + w->scored), text[2],
-             sizeof text[2]);
-    snprintf(text[3], sizeof text[3], "%.3g", seconds * threads_count() / 3600);
-    clock_duration(seconds, text[4], sizeof text[4]);
-    bytes_in_units(w->memory, text[5], sizeof text[5]);
-    bytes_in_units(w->disk, text[6], sizeof text[6]);
-    print_line(w->stage, (const char *const[]){text[0], text[1], text[2], text[3],
-                                               text[4], text[5], text[6]});
+    return (struct bill){
+        .trained = w->trained,
+        .scored = w->scored,
+        .multiply_adds = w->flops * (TRAINING_PASSES * w->trained + w->scored),
+        .seconds =
+            w->flops * (w->trained / speed->training + w->scored / speed->scoring),
+        .memory = w->memory,
+        .disk = w->disk};
 }
 
-static void print_plan(const struct plan *plan, const struct speed *speed,
-                       bool measured)
+static void bill_add(struct bill *sum, const struct bill *bill, int times)
 {
-    const struct work work[] = {warmup_work(plan),           greedy_work(plan),
-                                search_work(plan, "search"), uniform_work(plan),
-                                search_work(plan, "random"), retrain_work(plan)};
+    sum->trained += times * bill->trained;
+    sum->scored += times * bill->scored;
+    sum->multiply_adds += times * bill->multiply_adds;
+    sum->seconds += times * bill->seconds;
+    sum->disk += times * bill->disk;
+    sum->memory = fmax(sum->memory, bill->memory);
+}
+
+static void print_bill(const char *stage, const struct bill *bill)
+{
+    char text[7][32];
+    in_units(bill->trained, text[0], sizeof text[0]);
+    in_units(bill->scored, text[1], sizeof text[1]);
+    in_units(bill->multiply_adds, text[2], sizeof text[2]);
+    snprintf(text[3], sizeof text[3], "%.3g", bill->seconds * threads_count() / 3600);
+    clock_duration(bill->seconds, text[4], sizeof text[4]);
+    bytes_in_units(bill->memory, text[5], sizeof text[5]);
+    bytes_in_units(bill->disk, text[6], sizeof text[6]);
+    print_line(stage, (const char *const[]){text[0], text[1], text[2], text[3], text[4],
+                                            text[5], text[6]});
+}
+
+/* A line for each stage, with the settings that are its own, and one for all. */
+static void print_stages(const struct request *request, struct plan *plan,
+                         const struct speed *speed)
+{
+    const struct config *experiment = plan->config;
+    const struct work greedy = greedy_work(plan, "greedy");
+    struct bill all = {0};
+    for (const char *const *name = instance_names(); *name; name++) {
+        struct instance instance;
+        instance_find(*name, &instance);
+        struct config *config = load(request, instance.presets);
+        plan->config = config;
+        struct work work = work_of(plan, &instance, &greedy);
+        struct bill bill = bill_of(&work, speed);
+        if (work.trained + work.scored > 0) {
+            print_bill(work.stage, &bill);
+            bill_add(&all, &bill, work.times ? work.times : 1);
+        }
+        config_free(config);
+    }
+    plan->config = experiment;
+    print_bill("all", &all);
+}
+
+static void print_plan(const struct request *request, struct plan *plan,
+                       const struct speed *speed, bool measured)
+{
     print_line("stage", (const char *const[]){"trained", "scored", "multiply-adds",
                                               "core-hours", "takes", "memory", "disk"});
-    for (size_t i = 0; i < sizeof work / sizeof *work; i++)
-        if (work[i].trained + work[i].scored > 0)
-            print_work(&work[i], speed);
+    print_stages(request, plan, speed);
     char training[16], scoring[16];
     in_units(speed->training, training, sizeof training);
     in_units(speed->scoring, scoring, sizeof scoring);
     printf(
-        "trained, scored: images times paths; greedy at most: it stops when its pool "
-        "has settled\n"
+        "trained, scored: images times paths; greedy and rankcorr at most: greedy "
+        "stops when its pool has settled\n"
+        "takes: one after the other on %d threads; imports, latencies and the report "
+        "are left out\n"
         "disk: the artifact; while a stage runs, two checkpoints of that size beside "
         "it\n"
         "speed: %s multiply-adds/s forward in training steps, %s in scoring (%s, %d "
         "threads, %s)\n",
-        training, scoring, measured ? "measured now" : "measured earlier",
-        threads_count(), threads_cpu_name());
+        threads_count(), training, scoring,
+        measured ? "measured now" : "measured earlier", threads_count(),
+        threads_cpu_name());
     if (!plan->train_images)
         printf("the images are not imported yet: memory is without them, and retrain "
-               "is left out\n");
+               "and evaluate are left out\n");
     else
-        printf("retrain: one network, with the mean FLOPs of the feasible paths\n");
+        printf("retrain, evaluate: one network, with the mean FLOPs of the feasible "
+               "paths; all: %d of them\n",
+               plan->config->retrain.networks.n);
 }
 
 static void print_share(const struct config *config, const struct cost_table *cost)
@@ -450,21 +586,6 @@ static void print_space(const struct space *space, const struct cost_table *cost
     printf("\n");
 }
 
-static struct config *load(const struct request *request)
-{
-    char **words = NULL, *set = memory_text_copy("");
-    for (int i = 0; i < request->set.n; i++) {
-        char *before = set;
-        set = memory_format("%s %s", before, request->set.text[i]);
-        free(before);
-    }
-    int n = config_split_overrides(set, &words);
-    struct config *config = config_load(request->config, (const char *const *)words, n);
-    free(words);
-    free(set);
-    return config;
-}
-
 /* A limit that no path respects: which, where it was set, what there is instead. */
 static void check_feasible(const struct config *config, const struct cost_table *cost)
 {
@@ -495,7 +616,7 @@ int main(int argc, char **argv)
          "threads (default: SLURM_CPUS_PER_TASK, or all allowed processors)"},
         {0}};
     options_parse(&program, rows, argc, argv);
-    struct config *config = load(&request);
+    struct config *config = load(&request, "");
     struct plan plan = {.config = config};
     struct space *space = memory_zeroed(1, sizeof *space);
     struct cost_table *cost = memory_zeroed(1, sizeof *cost);
@@ -514,6 +635,7 @@ int main(int argc, char **argv)
     plan.validation_images =
         dataset ? dataset_size(dataset, SPLIT_VALIDATION)
                 : config->dataset.validation_per_class * config->space.classes;
+    plan.test_images = dataset ? dataset_size(dataset, SPLIT_TEST) : 0;
     plan.resident = clock_peak_resident_bytes();
     struct supernet *net = supernet_create(&config->space, config->seed);
     plan.net = net;
@@ -523,7 +645,9 @@ int main(int argc, char **argv)
         speed_find(net, config, request.speed_file, threads_count(), &speed);
     print_space(space, cost);
     print_share(config, cost);
-    print_plan(&plan, &speed, measured);
+    plan.ratio = config->equal_cost.ratio != 0.0 ? config->equal_cost.ratio
+                                                 : speed.scoring / speed.training;
+    print_plan(&request, &plan, &speed, measured);
     if (fflush(stdout) != 0)
         die("cannot write to standard output: %s", strerror(errno));
 

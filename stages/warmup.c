@@ -37,19 +37,16 @@
 #include "net/probe.h"
 #include "net/trainer.h"
 #include "net/training_cost.h"
+#include "net/training_plan.h"
 
 static const struct program program = {
     "warmup", "train the supernet without a pool: as warm-up, or to compare with",
     "warmup --config=results/quickstart/warmup.yaml --data=data/fashion-mnist.h5 "
     "--out=results/quickstart/warmup.h5"};
 
-/* How long a supernet is trained, and by which law paths are drawn. */
+/* How long a supernet is trained; with equal_cost the steps follow from the cost. */
 struct plan {
-    bool fair;       /* else uniformly */
-    bool equal_cost; /* the budget is the greedy run's cost */
-    long steps;
-    long snapshot_steps; /* 0: none */
-    /* With equal_cost: */
+    struct training_plan training;
     struct training_cost cost; /* of the greedy run, its warm-up included */
     double ratio;
     bool measured; /* the ratio */
@@ -61,33 +58,6 @@ struct training {
     struct snapshot *snapshot;
     int n_snapshots;
 };
-
-/* The plan by the stage's name, but for the steps of one that is to cost as much as
- * greedy. */
-static struct plan plan_of(const struct config *config, const char *stage)
-{
-    const int budget = config->supernet.steps, ops = config->space.n_choices;
-    if (strcmp(stage, "uniform") == 0)
-        return (struct plan){.steps =
-                                 config->uniform.steps ? config->uniform.steps : budget,
-                             .snapshot_steps = config->uniform.snapshot_steps};
-    if (strcmp(stage, "fairnas") == 0)
-        return (struct plan){.fair = true,
-                             .steps = config->fairnas.steps ? config->fairnas.steps
-                                      : budget > ops        ? budget / ops
-                                                            : 1};
-    if (strcmp(stage, "uniform_e") == 0)
-        return (struct plan){.equal_cost = true};
-    if (strcmp(stage, "fairnas_e") == 0)
-        return (struct plan){.fair = true, .equal_cost = true};
-    return (struct plan){.steps = config->warmup.steps};
-}
-
-/* Images that one step trains on. */
-static long images_of_step(const struct plan *plan, const struct config *config)
-{
-    return (long)config->supernet.batch * (plan->fair ? config->space.n_choices : 1);
-}
 
 /* As many steps as cost no more than the greedy run did. */
 static void plan_for_cost(struct plan *plan, const struct config *config,
@@ -105,11 +75,11 @@ static void plan_for_cost(struct plan *plan, const struct config *config,
             plan->cost.score_seconds, (long long)plan->cost.evaluation);
     plan->cost.optimization += training_cost_before(greedy);
     double images = training_cost_corrected(&plan->cost, plan->ratio);
-    plan->steps = (long)(images / (double)images_of_step(plan, config));
-    if (plan->steps < 1)
+    plan->training.steps = (long)(images / (double)plan->training.images_of_step);
+    if (plan->training.steps < 1)
         die("'%s': the greedy run cost %.0f images, expected at least the %ld of one "
             "step",
-            path, images, images_of_step(plan, config));
+            path, images, plan->training.images_of_step);
     artifact_close(greedy);
 }
 
@@ -117,13 +87,14 @@ static void plan_for_cost(struct plan *plan, const struct config *config,
 static void check_request(const struct stage *stage, const struct plan *plan)
 {
     const struct constraint_config *limit = &stage->config->sampling.constraint;
-    if (stage->options.in.n != plan->equal_cost)
+    if (stage->options.in.n != plan->training.equal_cost)
         die_asked_wrong("--in is given %d times, expected %s", stage->options.in.n,
-                        plan->equal_cost ? "once: greedy.h5, whose cost is the budget"
-                                         : "none: this stage starts from nothing");
+                        plan->training.equal_cost
+                            ? "once: greedy.h5, whose cost is the budget"
+                            : "none: this stage starts from nothing");
     constraint_check(&stage->config->space, limit, stage->options.config,
                      "sampling.constraint");
-    if (plan->fair && (limit->flops > 0 || limit->params > 0))
+    if (plan->training.fair && (limit->flops > 0 || limit->params > 0))
         die_asked_wrong(
             "%s: sampling.constraint is set, expected none: %s trains every "
             "choice of every layer in each step",
@@ -132,10 +103,10 @@ static void check_request(const struct stage *stage, const struct plan *plan)
 
 static void save_budget(const struct plan *plan, struct artifact *artifact)
 {
-    artifact_write_i64(artifact, "budget/steps", plan->steps, "steps",
+    artifact_write_i64(artifact, "budget/steps", plan->training.steps, "steps",
                        "steps of the whole schedule of this stage");
     artifact_describe(artifact, "budget", "how long training was to be, and why");
-    if (!plan->equal_cost)
+    if (!plan->training.equal_cost)
         return;
     artifact_write_i64(artifact, "budget/optimization", plan->cost.optimization,
                        "images", "the greedy run trained on, warm-up included");
@@ -155,8 +126,8 @@ static void save_budget(const struct plan *plan, struct artifact *artifact)
  * since, to the same bits in another time. */
 static void load_budget(struct plan *plan, struct artifact *artifact)
 {
-    plan->steps = (long)artifact_read_i64(artifact, "budget/steps");
-    if (!plan->equal_cost)
+    plan->training.steps = (long)artifact_read_i64(artifact, "budget/steps");
+    if (!plan->training.equal_cost)
         return;
     plan->cost.optimization = artifact_read_i64(artifact, "budget/optimization");
     plan->cost.evaluation = artifact_read_i64(artifact, "budget/evaluation");
@@ -186,7 +157,7 @@ static void save_training(const struct training *training, struct artifact *arti
 {
     trainer_save_run(training->trainer, artifact);
     save_budget(&training->plan, artifact);
-    if (training->plan.snapshot_steps)
+    if (training->plan.training.snapshot_steps)
         supernet_save_snapshots(training->trainer->net, artifact, training->snapshot,
                                 training->n_snapshots);
 }
@@ -225,10 +196,9 @@ static void show(struct progress *progress, struct stage *stage,
     const struct trainer *trainer = training->trainer;
     double rate = progress_rate(progress);
     snprintf(note, sizeof(note), "loss %.3f  %.0f img/s", result->loss,
-             rate > 0 ? rate * (double)images_of_step(&training->plan, stage->config)
-                      : 0);
+             rate > 0 ? rate * (double)training->plan.training.images_of_step : 0);
     progress_update(progress, trainer->step, note);
-    status_update(stage->status, trainer->step, training->plan.steps, "steps",
+    status_update(stage->status, trainer->step, training->plan.training.steps, "steps",
                   result->loss, rate, progress_eta(progress));
 }
 
@@ -239,7 +209,7 @@ static struct train_result train_step(struct training *training,
 {
     struct trainer *trainer = training->trainer;
     struct path path[SPACE_OPS_MAX];
-    bool fair = training->plan.fair;
+    bool fair = training->plan.training.fair;
     struct rng rng = rng_stream(trainer->config->seed, RNG_SAMPLE, fair ? 2 : 0,
                                 (uint64_t)trainer->step);
     if (fair) {
@@ -252,14 +222,14 @@ static struct train_result train_step(struct training *training,
 
 static bool snapshot_due(const struct training *training)
 {
-    long every = training->plan.snapshot_steps, step = training->trainer->step;
-    return every && step % every == 0 && step < training->plan.steps;
+    long every = training->plan.training.snapshot_steps, step = training->trainer->step;
+    return every && step % every == 0 && step < training->plan.training.steps;
 }
 
 static void train(struct training *training, struct stage *stage)
 {
     struct trainer *trainer = training->trainer;
-    long steps = training->plan.steps;
+    long steps = training->plan.training.steps;
     struct sampler sampler;
     struct progress progress;
     sampler_init(&sampler, &trainer->net->space, &trainer->net->cost,
@@ -290,14 +260,14 @@ static void write_artifact(const struct stage *stage, const struct training *tra
 static void training_init(struct training *training, const struct stage *stage,
                           struct dataset *dataset)
 {
-    if (training->plan.equal_cost)
+    if (training->plan.training.equal_cost)
         plan_for_cost(&training->plan, stage->config, stage->options.in.text[0]);
     /* Nothing is scored here but the probe. */
     training->trainer = trainer_create(stage->config, dataset, PROBE_IMAGES_MAX);
     resume(training, stage->checkpoint);
     /* Warm-up is the beginning of greedy's schedule, the others have their own. */
     if (strcmp(stage->instance, "warmup") != 0)
-        training->trainer->schedule.steps = (int)training->plan.steps;
+        training->trainer->schedule.steps = (int)training->plan.training.steps;
 }
 
 static void training_release(struct training *training)
@@ -320,7 +290,8 @@ int main(int argc, char **argv)
         {0}};
     options_parse(&program, rows, argc, argv);
     stage_begin(&stage, program.name);
-    struct training training = {.plan = plan_of(stage.config, stage.instance)};
+    struct training training = {.plan.training =
+                                    training_plan_of(stage.config, stage.instance)};
     check_request(&stage, &training.plan);
 
     struct dataset *dataset = dataset_open(stage.options.data, &stage.config->space);
@@ -328,7 +299,7 @@ int main(int argc, char **argv)
 
     train(&training, &stage);
 
-    bool complete = training.trainer->step >= training.plan.steps;
+    bool complete = training.trainer->step >= training.plan.training.steps;
     if (complete)
         write_artifact(&stage, &training);
     else

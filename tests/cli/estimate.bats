@@ -65,6 +65,23 @@ in_units() {
     [[ $(line greedy) == " greedy 1.28 k 0 "* ]]
 }
 
+# 640 images of warm-up, 1280 of greedy, and 3360 scored at four in the time of one: 2760,
+# or 86 steps of 32; a fair step has two paths: 43 of 64. The last snapshot is at step 50.
+@test "what is compared with has rows too: supernets, ablation, rank correlation" {
+    run "$BUILD/estimate" --config="$config" --threads=1 --set='equal_cost.ratio=4 uniform.snapshot_steps=25' \
+        --set='rankcorr.paths=100 rankcorr.images=[10] rankcorr.bn=recalibrate rankcorr.recalibrate_images=50'
+    echo "$output"
+    [ "$status" = 0 ]
+    [[ $(line fairnas) == " fairnas $(in_units $((30 * 2 * 32))) 0 "* ]]
+    [[ $(line uniform_e) == " uniform_e $(in_units $((86 * 32))) 0 "* ]]
+    [[ $(line fairnas_e) == " fairnas_e $(in_units $((43 * 64))) 0 "* ]]
+    # Without the filter all six are trained: seven rounds.
+    [[ $(line ablation/net3/greedy) == " ablation/net3/greedy $(in_units 1280) $(in_units $((7 * 6 * 40))) "* ]]
+    [[ $(line ablation/net5/search) == " ablation/net5/search 0 $(in_units $((40 * 280))) "* ]]
+    # All 16 paths by five supernets: initial, greedy, uniform and its two snapshots.
+    [[ $(line rankcorr) == " rankcorr 0 $(in_units $((16 * 5 * (80 + 50)))) "* ]]
+}
+
 @test "the speed is measured once, and again when what it depends on has changed" {
     speed=$BATS_TEST_TMPDIR/speed.yaml
     run "$BUILD/estimate" --config="$config" --threads=1 --speed="$speed"
@@ -89,6 +106,8 @@ in_units() {
     run "$BUILD/estimate" --config="$config" --threads=1 --speed="$speed"
     [[ $(line warmup) == *" 1 1h 00m "* ]]
     [[ $(line greedy) == *" 2 2h 00m "* ]]
+    # Warm-up, greedy and three of the ablation, four supernets of the whole budget.
+    [[ $(line all) == *" 21 21h 00m "* ]]
 }
 
 @test "where no path is feasible it ends with 2, where it was set, and the space's range" {
@@ -118,4 +137,6 @@ in_units() {
     echo "$output"
     # All 640 images, those for validation too, or without these 20 of each class.
     [[ $(line retrain) == " retrain $(in_units $((5 * 640))) 0 "* ]]
+    [[ $(line evaluate) == " evaluate 0 80 "* ]]
+    [[ $output == *"retrain, evaluate: one network, "*"; all: 3 of them"* ]]
 }
