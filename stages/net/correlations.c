@@ -84,11 +84,11 @@ static bool is_constant(const double *value, int n)
 static void explain(const char *what, int stratum, const double *a, const double *b,
                     int n)
 {
-    const char *why = n < 2               ? "fewer than two paths"
-                      : rank_has_nan(a, (size_t)n)     ? "a score is not a number"
-                      : is_constant(a, n) ? "all paths have the same score"
-                      : is_constant(b, n) ? "all paths have the same accuracy"
-                                          : "a value is not a number";
+    const char *why = n < 2                        ? "fewer than two paths"
+                      : rank_has_nan(a, (size_t)n) ? "a score is not a number"
+                      : is_constant(a, n)          ? "all paths have the same score"
+                      : is_constant(b, n)          ? "all paths have the same accuracy"
+                                                   : "a value is not a number";
     log_info("%s, stratum %s (%d path%s): no correlation, %s", what,
              stratum_name[stratum], n, n == 1 ? "" : "s", why);
 }
